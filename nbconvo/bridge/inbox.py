@@ -1,0 +1,114 @@
+"""Where items from the I/O thread arrive: for a thread that waits, and for an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+__all__ = ["LoopInbox", "ThreadInbox", "heartbeat"]
+
+T = TypeVar("T")
+
+# An interrupted top-level await is delivered only when the kernel's loop wakes
+# (ipython/ipykernel#881), so while something is awaited the loop wakes this often.
+_BEAT = 0.05  # seconds
+
+
+class _End:
+    """Comes after the last item."""
+
+
+_END = _End()
+
+
+class ThreadInbox(Generic[T]):
+    """For a thread that waits. :meth:`put` and :meth:`close` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self._taken = 0.0
+
+    def put(self, item: T) -> None:
+        """Add an item."""
+        self._queue.put(item)
+
+    def close(self) -> None:
+        """Say that no more items will come."""
+        self._queue.put(_END)
+
+    def take(self, interval: float) -> tuple[list[T], bool]:
+        """Return the items that have come, and whether more may.
+
+        Returns at once for the first item after a pause, else ``interval`` seconds after the
+        last time, with or without items.
+        """
+        batch: list[T] = []
+        end = time.monotonic() + interval
+        while (left := (end if not batch else self._taken + interval) - time.monotonic()) > 0:
+            try:
+                item = self._queue.get(timeout=left)
+            except queue.Empty:
+                break
+            if isinstance(item, _End):
+                return batch, False
+            batch.append(item)
+        self._taken = time.monotonic()
+        return batch, True
+
+
+class LoopInbox(Generic[T]):
+    """For a coroutine on ``loop``. The loop is woken once for all items that wait already."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._items: deque[T] = deque()
+        self._arrived = asyncio.Event()
+        self._open = True
+        self._waking = False
+
+    def put(self, item: T) -> None:
+        """Add an item."""
+        self._items.append(item)
+        self._wake()
+
+    def close(self) -> None:
+        """Say that no more items will come."""
+        self._open = False
+        self._wake()
+
+    async def take(self, interval: float | None = None) -> tuple[list[T], bool]:
+        """Wait for items, ``interval`` seconds at most; return them, and whether more may come."""
+        if not self._items and self._open:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._arrived.wait()
+        self._arrived.clear()
+        self._waking = False
+        more = self._open
+        return [self._items.popleft() for _ in range(len(self._items))], more
+
+    def _wake(self) -> None:
+        if not self._waking:
+            self._waking = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads
+                self._loop.call_soon_threadsafe(self._arrived.set)
+
+
+@contextmanager
+def heartbeat(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Wake ``loop`` regularly, so that an interrupt reaches the coroutine that waits on it."""
+
+    def beat() -> None:
+        timer[0] = loop.call_later(_BEAT, beat)
+
+    timer = [loop.call_later(_BEAT, beat)]
+    try:
+        yield
+    finally:
+        timer[0].cancel()

@@ -1,0 +1,88 @@
+"""A coroutine under way on the I/O thread, as any other thread sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+from collections.abc import Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+from nbconvo.bridge.inbox import heartbeat
+
+__all__ = ["Job"]
+
+T = TypeVar("T")
+
+_CLEAN_UP = 1.0  # seconds that a cancelled wait waits for what it cancelled
+
+
+class Job(Generic[T]):
+    """Can be awaited from any event loop, waited for from any thread, and cancelled from both.
+
+    It is done when the coroutine has really ended, its clean-up after a cancellation included.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+        self._future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._loop = loop
+        self._coroutine = coroutine
+        self._task: asyncio.Task[None] | None = None
+        loop.call_soon_threadsafe(self._start)
+
+    def cancel(self) -> None:
+        """Ask the coroutine to end; does nothing if it has."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing runs any more
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._future.done()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the end; return the result or raise what the coroutine raised."""
+        return self._future.result(timeout)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.wait().__await__()
+
+    async def wait(self) -> T:
+        """Wait on the event loop that runs here; a cancellation is passed on to the job."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        def on_end(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # whoever waited is gone with its loop
+                loop.call_soon_threadsafe(ended.set)
+
+        self._future.add_done_callback(on_end)
+        with heartbeat(loop):
+            try:
+                await ended.wait()
+            except asyncio.CancelledError:
+                self.cancel()
+                # What was said so far is being put on record: that is over when this returns.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_CLEAN_UP):
+                        await ended.wait()
+                raise
+        return self._future.result()
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._run())
+
+    def _cancel(self) -> None:
+        # Called on the loop, after _start: the calls of one thread keep their order, and a
+        # job is cancelled only by who holds it.
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            result = await self._coroutine
+        except asyncio.CancelledError:
+            self._future.set_exception(concurrent.futures.CancelledError())
+        except BaseException as error:  # handed to whoever waits
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(result)

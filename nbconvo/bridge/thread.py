@@ -1,0 +1,200 @@
+"""The I/O thread: one daemon thread with the only event loop that sends requests.
+
+A thread rather than a nested kernel loop: nothing queued behind a cell is lost, it works under
+uvloop, an interrupt closes a request within milliseconds, and requests go on while a cell
+computes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from nbconvo.bridge.inbox import LoopInbox, ThreadInbox, heartbeat
+from nbconvo.bridge.interrupts import interruptible
+from nbconvo.bridge.job import Job
+from nbconvo.bridge.nested import kernel_loop
+from nbconvo.errors import NbConvoError
+
+__all__ = ["Bridge"]
+
+T = TypeVar("T")
+
+_JOIN_TIMEOUT = 5.0  # seconds that closing waits for the thread to end
+
+
+class Bridge:
+    """Three doors to the I/O thread.
+
+    Sync: :meth:`run` and :meth:`batches`. From any event loop: ``await start(...)`` and
+    :meth:`relay`. In the background: :meth:`start`. The thread starts on first use, again
+    after a fork, and ends with :meth:`close`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the I/O thread runs, in this process."""
+        return self._thread is not None and self._pid == os.getpid() and self._thread.is_alive()
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> Job[T]:
+        """Begin ``coroutine`` on the I/O thread and return at once."""
+        return Job(coroutine, self._running_loop())
+
+    def run(self, coroutine: Coroutine[Any, Any, T], *, nested: bool = False) -> T:
+        """Run ``coroutine`` on the I/O thread and return its result; SIGINT cancels it.
+
+        With ``nested`` the event loop that runs here goes on meanwhile (``loop = "kernel"``).
+
+        Raises:
+            Stopped: If the user interrupted.
+            NbConvoError: If called on the I/O thread itself, which would wait for itself.
+        """
+        try:
+            self._check_thread()
+            loop = kernel_loop() if nested else None
+        except NbConvoError:
+            coroutine.close()
+            raise
+        with interruptible() as watch:
+            job = self.start(coroutine)
+            watch.over(job)
+            return job.result() if loop is None else loop.run_until_complete(job.wait())
+        raise AssertionError("interruptible() raises when it swallows a cancellation")
+
+    def batches(
+        self, items: AsyncGenerator[T], interval: float, *, nested: bool = False
+    ) -> Iterator[list[T]]:
+        """Run ``items`` on the I/O thread; yield what has come, every ``interval`` seconds.
+
+        A batch may be empty, so that whoever paints can show that time passes. SIGINT cancels,
+        as in :meth:`run`, and so does leaving the loop early. What ``items`` raises is raised
+        here, after the items that came before it.
+        """
+        self._check_thread()
+        loop = kernel_loop() if nested else None
+        with interruptible() as watch:
+            if loop is None:
+                inbox = ThreadInbox[T]()
+                take = inbox.take
+                job = self.start(_pump(items, inbox.put, inbox.close))
+            else:
+                arrivals = LoopInbox[T](loop)
+                job = self.start(_pump(items, arrivals.put, arrivals.close))
+
+                def take(interval: float) -> tuple[list[T], bool]:
+                    return loop.run_until_complete(arrivals.take(interval))
+
+            watch.over(job)
+            try:
+                more = True
+                while more:
+                    batch, more = take(interval)
+                    yield batch
+            except BaseException:  # the reader left, or could not go on
+                job.cancel()
+                with contextlib.suppress(BaseException):
+                    job.result(_JOIN_TIMEOUT)
+                raise
+            job.result()
+
+    async def relay(self, items: AsyncGenerator[T]) -> AsyncIterator[T]:
+        """Run ``items`` on the I/O thread; yield each on whatever event loop this runs on."""
+        loop = asyncio.get_running_loop()
+        inbox = LoopInbox[T](loop)
+        job = self.start(_pump(items, inbox.put, inbox.close))
+        try:
+            with heartbeat(loop):
+                more = True
+                while more:
+                    batch, more = await inbox.take()
+                    for item in batch:
+                        yield item
+            await job
+        finally:
+            if not job.done():
+                job.cancel()
+                with contextlib.suppress(BaseException):
+                    await job
+
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """End the thread: cancel what runs on it, run ``last`` there, and wait for the end."""
+        with self._lock:
+            if not self.running:
+                return
+            thread, loop = self._thread, self._loop
+            self._thread = self._loop = None
+        assert thread is not None
+        assert loop is not None
+        asyncio.run_coroutine_threadsafe(_finish(loop, last), loop)
+        thread.join(_JOIN_TIMEOUT)
+        atexit.unregister(self.close)
+
+    def _check_thread(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise NbConvoError(
+                "this would wait on the I/O thread for the I/O thread itself; "
+                "await the session instead"
+            )
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if not self.running:
+                # Not through the policy: immune to uvloop.install() and to patched policies.
+                self._loop = asyncio.SelectorEventLoop()
+                self._pid = os.getpid()
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._loop,), name="nbconvo-io", daemon=True
+                )
+                self._thread.start()
+                atexit.register(self.close)
+            assert self._loop is not None
+            return self._loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _finish(
+    loop: asyncio.AbstractEventLoop, last: Callable[[], Coroutine[Any, Any, None]] | None
+) -> None:
+    try:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if last is not None:
+            await last()
+        await loop.shutdown_asyncgens()
+        await loop.shutdown_default_executor()
+    finally:
+        loop.stop()
+
+
+async def _pump(
+    items: AsyncGenerator[T], put: Callable[[T], None], close: Callable[[], None]
+) -> None:
+    try:
+        async with aclosing(items) as source:
+            async for item in source:
+                put(item)
+    finally:
+        close()
+

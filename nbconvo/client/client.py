@@ -1,0 +1,225 @@
+"""The client: one request from messages to deltas, over one pool of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from nbconvo import tokens
+from nbconvo.client.connection import connected, new_http, proxy_for, timeouts
+from nbconvo.client.reading import deltas_of, failure_of, json_of
+from nbconvo.errors import ConnectionFailed, InputError, RateLimited, ServiceError
+from nbconvo.limiter import Limiter, LocalLimiter
+from nbconvo.messages import Delta, Message, Usage
+from nbconvo.services import BaseService, ModelInfo, Request
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["Client"]
+
+_LONGEST_WAIT = 120.0  # seconds; a service that asks for more is not asked again
+_FIRST_BACKOFF, _LONGEST_BACKOFF, _JITTER = 0.5, 8.0, 0.25
+_CONNECT_ATTEMPTS = 3  # a server that is not there is told of soon
+_WORTH_A_NOTICE = 0.3  # seconds of waiting that a reader wonders about
+_TYPICAL_OUTPUT = 256  # tokens, until replies have been seen
+
+
+class Client:
+    """Sends requests within their services' limits; lives on one event loop.
+
+    Args:
+        sleep: Waits for a number of seconds.
+        jitter: Returns a random number from 0 up to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._sleep = sleep
+        self._jitter = jitter
+        self._http: aiohttp.ClientSession | None = None
+        self._limiters: dict[object, LocalLimiter] = {}
+        self._limits: dict[object, tuple[float | None, float | None, int | None]] = {}
+        self._opened: dict[int, BaseService] = {}
+        self._mean_output: dict[tuple[object, str | None], float] = {}
+
+    def limiter(self, service: BaseService) -> Limiter:
+        """Return the limiter of the service's account; the limits set last hold for all."""
+        account = service.account
+        limits = (
+            service.max_requests_per_minute,
+            service.max_tokens_per_minute,
+            service.max_concurrent,
+        )
+        if account not in self._limiters:
+            self._limiters[account] = LocalLimiter(*limits, name=service.name)
+        elif limits != self._limits[account]:
+            self._limiters[account].set_limits(
+                max_requests_per_minute=limits[0],
+                max_tokens_per_minute=limits[1],
+                max_concurrent=limits[2],
+            )
+        self._limits[account] = limits
+        return self._limiters[account]
+
+    async def stream(
+        self,
+        service: BaseService,
+        messages: Sequence[Message],
+        model: str | None,
+        options: Mapping[str, Any],
+    ) -> AsyncGenerator[Delta]:
+        """Ask, and yield the reply's deltas as they come; the last ones hold the usage.
+
+        A request that fails before its first delta is tried again, as often as the service
+        allows and at the time that it asks for; after the first delta never.
+
+        Raises:
+            MissingKey, RequestTooLarge: Before anything is sent.
+            ServiceError: If the service does not answer as asked.
+        """
+        service.checked_key()
+        await self._open(service)
+        request = service.request(messages, model, options)
+        prompt = tokens.prompt_tokens(messages, model)
+        limiter = self.limiter(service)
+        for attempt in itertools.count(1):
+            begun = False
+            try:
+                sending = self._attempt(service, request, model, prompt, options, attempt > 1)
+                async with aclosing(sending) as deltas:
+                    async for delta in deltas:
+                        begun = begun or bool(delta.text or delta.reasoning)
+                        yield delta
+                return
+            except ServiceError as error:
+                delay = None if begun else self._delay(service, error, attempt)
+                if delay is None:
+                    raise
+                failed = error
+            yield Delta(notice=f"{failed}; trying again in {delay:.3g} s")
+            if isinstance(failed, RateLimited):
+                limiter.pause(delay)  # for everybody; this request goes first afterwards
+            else:
+                await self._sleep(delay)
+
+    async def models(self, service: BaseService) -> tuple[ModelInfo, ...]:
+        """Return the models that the service offers.
+
+        Raises:
+            MissingKey: Before anything is sent.
+            ServiceError: If the service does not answer as asked.
+        """
+        service.checked_key()
+        await self._open(service)
+        request = service.models_request()
+        with connected(service):
+            async with self._send(service, request) as response:
+                if response.status >= 400:
+                    raise await failure_of(service, response, None)
+                return service.models(await json_of(service, response))
+
+    async def close(self) -> None:
+        """Close the connections, and the services that brought a server of their own."""
+        opened, self._opened = self._opened, {}
+        for service in opened.values():
+            await service.close()
+        http, self._http = self._http, None
+        if http is not None:
+            await http.close()
+
+    async def _attempt(
+        self,
+        service: BaseService,
+        request: Request,
+        model: str | None,
+        prompt: int,
+        options: Mapping[str, Any],
+        again: bool,
+    ) -> AsyncGenerator[Delta]:
+        """Send the request once, within the limits, and settle with them whatever happens."""
+        limiter = self.limiter(service)
+        expected = self._expected_output(service, model, options)
+        if not again and (wait := limiter.wait(prompt + expected)) > _WORTH_A_NOTICE:
+            yield Delta(notice=f"waiting {wait:.0f} s for the rate limit of {service.name}")
+        permit = await limiter.acquire(prompt + expected, first=again)
+        used: int | None = None
+        usage, output = None, 0
+        try:
+            with connected(service):
+                async with self._send(service, request) as response:
+                    used = 0
+                    if response.status >= 400:
+                        raise await failure_of(service, response, model)
+                    used = prompt
+                    async for delta in deltas_of(service, response, model):
+                        output += len(delta.text) + len(delta.reasoning)
+                        usage = delta.usage or usage
+                        used = usage.total_tokens if usage else prompt + output // 4
+                        yield delta
+            if usage is None:
+                usage = Usage(prompt, output // 4, requests=1, estimated=True)
+                yield Delta(usage=usage)
+            self._learn_output(service, model, usage.output_tokens)
+        finally:
+            limiter.settle(permit, used)
+
+    def _send(self, service: BaseService, request: Request) -> Any:
+        """Return the request under way, to be entered; its connection comes from the pool."""
+        if self._http is None:
+            self._http = new_http()
+        return self._http.request(
+            "GET" if request.body is None else "POST",
+            request.url,
+            data=None if request.body is None else _encoded(request.body),
+            headers=service.request_headers() | dict(request.headers),
+            proxy=proxy_for(request.url),
+            timeout=timeouts(service.timeout),
+            allow_redirects=False,
+        )
+
+    async def _open(self, service: BaseService) -> None:
+        self._opened[id(service)] = service
+        await service.open()
+
+    def _delay(self, service: BaseService, error: ServiceError, attempt: int) -> float | None:
+        """Seconds until the next attempt, or ``None`` if there is to be none."""
+        attempts = service.max_attempts
+        if isinstance(error, ConnectionFailed):
+            attempts = min(attempts, _CONNECT_ATTEMPTS)
+        if not error.retryable or attempt >= attempts:
+            return None
+        if error.retry_after is not None:
+            return error.retry_after if error.retry_after <= _LONGEST_WAIT else None
+        backoff = min(_FIRST_BACKOFF * 2.0 ** (attempt - 1), _LONGEST_BACKOFF)
+        return backoff * (1 - _JITTER * self._jitter())
+
+    def _expected_output(
+        self, service: BaseService, model: str | None, options: Mapping[str, Any]
+    ) -> int:
+        """Tokens to reserve for the reply: the most it may have, else what replies had so far."""
+        most = options.get("max_tokens")
+        each = most or self._mean_output.get((service.account, model), _TYPICAL_OUTPUT)
+        return int(each * (options.get("n") or 1))
+
+    def _learn_output(self, service: BaseService, model: str | None, output: int) -> None:
+        key = (service.account, model)
+        mean = self._mean_output.get(key, float(output))
+        self._mean_output[key] = mean + 0.2 * (output - mean)
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"an option cannot be sent as JSON: {error}") from None
+    return text.encode("utf-8", "replace")

@@ -1,0 +1,157 @@
+"""A response to deltas, or to the error that it stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+
+from nbconvo.errors import ProtocolError, ServiceError, StreamCut
+from nbconvo.messages import Delta
+from nbconvo.services import BaseService
+from nbconvo.services.failures import status_of
+from nbconvo.sse import Decoder
+
+__all__ = ["deltas_of", "failure_of", "json_of"]
+
+_LONGEST_ERROR = 65536  # bytes of an error body that are read
+
+
+async def deltas_of(
+    service: BaseService, response: aiohttp.ClientResponse, model: str | None
+) -> AsyncIterator[Delta]:
+    """Yield the deltas of a response, streamed or whole.
+
+    A stream is complete when a ``finish_reason`` was seen, not when it merely ends.
+
+    Raises:
+        StreamCut: If the stream ends before its reply does.
+        ProtocolError: If what came is no reply.
+        ServiceError: If an event reports a failure.
+    """
+    if response.content_type == "application/json":
+        body = await json_of(service, response)
+        _check(service, response, body, model)
+        found = list(service.reply(body))
+        if not any(delta.finish_reason for delta in found):
+            raise ProtocolError(f"{service.name}: the response holds no reply")
+        for delta in found:
+            yield _clean(delta)
+        return
+    characters = _WholeCharacters()
+    finished = seen = False
+    try:
+        async for event in _events(service, response):
+            _check(service, response, event, model)
+            seen = True
+            for delta in service.deltas(event):
+                finished = finished or delta.finish_reason is not None
+                yield characters.joined(delta)
+    except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
+        # What comes after the end of the reply cannot harm it, nor can its not coming.
+        if finished:
+            return
+        if seen and isinstance(error, aiohttp.ClientError):
+            raise _cut(service) from None
+        raise
+    if not finished:
+        raise _cut(service) if seen else _no_reply(service, response)
+
+
+async def failure_of(
+    service: BaseService, response: aiohttp.ClientResponse, model: str | None
+) -> ServiceError:
+    """Return the error that a response with an error status stands for."""
+    body = (await response.content.read(_LONGEST_ERROR)).decode("utf-8", "replace")
+    error = service.failure(response.status, response.headers, body, model)
+    if (said := response.headers.get("x-should-retry")) in {"true", "false"}:
+        error.retryable = said == "true"
+    return error
+
+
+async def json_of(service: BaseService, response: aiohttp.ClientResponse) -> Mapping[str, Any]:
+    """Return the JSON object that a response holds; blank lines before it are allowed."""
+    return _object(service, (await response.read()).decode("utf-8", "replace"))
+
+
+async def _events(
+    service: BaseService, response: aiohttp.ClientResponse
+) -> AsyncIterator[Mapping[str, Any]]:
+    decoder = Decoder()
+    async for chunk in response.content.iter_any():
+        for event in decoder.feed(chunk):
+            if event.data.strip() == "[DONE]":
+                return
+            yield _object(service, event.data)
+    for event in decoder.end():
+        if event.data.strip() != "[DONE]":
+            yield _object(service, event.data)
+
+
+def _object(service: BaseService, text: str) -> Mapping[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise ProtocolError(f"{service.name}: what came is not a reply: {_start(service, text)}")
+    return data
+
+
+def _check(
+    service: BaseService,
+    response: aiohttp.ClientResponse,
+    data: Mapping[str, Any],
+    model: str | None,
+) -> None:
+    """Raise what an ``error`` in the data reports; it counts even under HTTP 200."""
+    if not (error := data.get("error")):
+        return
+    raise service.failure(status_of(error), response.headers, json.dumps(data), model)
+
+
+def _cut(service: BaseService) -> StreamCut:
+    return StreamCut(f"{service.name}: the reply broke off before its end; ask again")
+
+
+def _no_reply(service: BaseService, response: aiohttp.ClientResponse) -> ServiceError:
+    if response.content_type == "text/event-stream":
+        return _cut(service)
+    return ProtocolError(
+        f"{service.name}: sent {response.content_type}, not a reply; is base_url right?"
+    )
+
+
+def _start(service: BaseService, text: str) -> str:
+    from nbconvo.keys import scrub
+
+    return repr(scrub(text[:80], service.key))
+
+
+class _WholeCharacters:
+    """Joins characters that services cut in two: half a surrogate pair at a delta's end."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, str] = {}
+
+    def joined(self, delta: Delta) -> Delta:
+        """Return the delta with the half that the last one left, less the half it leaves."""
+        text = self._held.pop(delta.index, "") + delta.text
+        if text and "\ud800" <= text[-1] <= "\udbff" and delta.finish_reason is None:
+            self._held[delta.index] = text[-1]
+            text = text[:-1]
+        return _clean(delta if text == delta.text else replace(delta, text=text))
+
+
+def _clean(delta: Delta) -> Delta:
+    """Return the delta with surrogates paired, or replaced where they can't be."""
+    if delta.text.isascii() and delta.reasoning.isascii():
+        return delta
+    return replace(delta, text=_paired(delta.text), reasoning=_paired(delta.reasoning))
+
+
+def _paired(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

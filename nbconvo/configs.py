@@ -1,0 +1,99 @@
+"""Defaults: the model options and the settings that magics and Python share."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from nbconvo.errors import InputError, UnknownName
+
+__all__ = ["checked_options", "default_options", "environment", "oai_schema"]
+
+#: Options of a request, with their defaults; ``None`` leaves the choice to the service.
+#: Each session begins with a copy, so a change made here holds for sessions made after it.
+oai_schema: dict[str, dict[str, dict[str, Any]]] = {
+    "chat": {
+        "config": {
+            "model": None,
+            "temperature": None,
+            "top_p": None,
+            "max_tokens": None,
+            "n": 1,
+            "stop": None,
+            "seed": None,
+            "presence_penalty": None,
+            "frequency_penalty": None,
+            "logit_bias": None,
+            "logprobs": None,
+            "top_logprobs": None,
+            "response_format": None,
+            "reasoning_effort": None,
+            "verbosity": None,
+            "service_tier": None,
+            "user": None,
+            "stream": True,
+            # Fields of the request that are not listed here, for services with their own.
+            "extra_body": None,
+        }
+    }
+}
+
+_WHOLE = ("max_tokens", "n", "top_logprobs")
+_NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+_FLAGS = ("stream", "logprobs")
+
+_OLD_NAMES = {"max_token": "max_tokens", "max_completion_tokens": "max_tokens"}
+
+
+def default_options() -> dict[str, Any]:
+    """Return a copy of the default options, for one session to keep."""
+    return copy.deepcopy(oai_schema["chat"]["config"])
+
+
+def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``options`` under their present names, or raise ``InputError`` for a bad one.
+
+    ``max_token`` is taken as ``max_tokens``, with a one-line warning.
+    """
+    known = oai_schema["chat"]["config"]
+    checked = {}
+    for name, value in options.items():
+        if name in _OLD_NAMES:
+            name = _renamed(name)
+        elif name not in known:
+            raise UnknownName(
+                "option", name, known, "fields that only your service knows go in extra_body={...}"
+            )
+        _check_value(name, value)
+        checked[name] = value
+    return checked
+
+
+def _renamed(name: str) -> str:
+    import warnings
+
+    current = _OLD_NAMES[name]
+    # Explicit, for a warning of one line: no path of a temporary file, no source line.
+    warnings.warn_explicit(f"{name!r} is taken as {current!r}", UserWarning, "nbconvo", 1)
+    return current
+
+
+def _check_value(name: str, value: object) -> None:
+    if value is None:
+        return
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if name in _WHOLE and not (number and isinstance(value, int) and value >= 1):
+        raise InputError(f"{name} must be a whole number above 0, not {value!r}")
+    if name in _NUMBERS and not number:
+        raise InputError(f"{name} must be a number, not {value!r}")
+    if name in _FLAGS and not isinstance(value, bool):
+        raise InputError(f"{name} must be True or False, not {value!r}")
+    if name == "extra_body" and not isinstance(value, Mapping):
+        raise InputError(f"extra_body must be a dict of request fields, not {value!r}")
+
+
+def environment(setting: str) -> str | None:
+    """Return the environment's ``NBCONVO_<SETTING>``, or ``None`` if it is not set or empty."""
+    return os.environ.get(f"NBCONVO_{setting.upper()}") or None

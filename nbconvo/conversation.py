@@ -1,0 +1,161 @@
+"""A conversation: a tree of messages with an active path. Pure, no I/O.
+
+Nothing said is ever destroyed: undo, retry, edit and re-running a cell all make a new child of
+an earlier message the active one, and leave what was there beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nbconvo.errors import InputError
+from nbconvo.messages import Cell, Message, Usage, _new_id
+
+__all__ = ["Conversation"]
+
+
+class Conversation:
+    """A tree of messages; the *active path* leads from the first message to the active leaf."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, Message] = {}
+        self._parents: dict[str, str | None] = {}
+        self._children: dict[str | None, list[str]] = {None: []}
+        self._leaf: str | None = None
+
+    # --- reading ---------------------------------------------------------------------------
+
+    @property
+    def leaf(self) -> str | None:
+        """Id of the last message of the active path; ``None`` when it is empty."""
+        return self._leaf
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The active path, first message first."""
+        return self.path(self._leaf)
+
+    @property
+    def responses(self) -> tuple[Message, ...]:
+        """The replies on the active path."""
+        return tuple(message for message in self.messages if message.role == "assistant")
+
+    @property
+    def last(self) -> Message | None:
+        """The last reply of the active path, or ``None``."""
+        return next((m for m in reversed(self.messages) if m.role == "assistant"), None)
+
+    @property
+    def usage(self) -> Usage:
+        """What all replies took, those off the active path included: they were paid for."""
+        return sum((m.usage for m in self._messages.values() if m.usage), Usage())
+
+    def path(self, leaf: str | None) -> tuple[Message, ...]:
+        """The messages from the first to ``leaf``."""
+        found = []
+        while leaf is not None:
+            found.append(self[leaf])
+            leaf = self._parents[leaf]
+        return tuple(reversed(found))
+
+    def parent(self, message: str) -> str | None:
+        """Id of the message before ``message``; ``None`` if it is a first one."""
+        return self._parents[self[message].id]
+
+    def alternatives(self, message: str) -> tuple[Message, ...]:
+        """All messages said in the same place as ``message``, itself included, oldest first."""
+        role = self[message].role
+        siblings = (self[sibling] for sibling in self._children[self._parents[message]])
+        return tuple(sibling for sibling in siblings if sibling.role == role)
+
+    def asked_from(self, cell: Cell) -> Message | None:
+        """The first message on the active path that an earlier execution of ``cell`` asked."""
+        for message in self.messages:
+            asked = message.cell
+            if asked and asked.id == cell.id and asked.execution != cell.execution:
+                return message
+        return None
+
+    def __getitem__(self, message: str) -> Message:
+        try:
+            return self._messages[message]
+        except KeyError:
+            raise InputError(f"no message {message!r} in this conversation") from None
+
+    def __iter__(self) -> Iterator[Message]:
+        """All messages in the order in which they were added, every branch included."""
+        return iter(self._messages.values())
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __contains__(self, message: object) -> bool:
+        return message in self._messages
+
+    # --- changing --------------------------------------------------------------------------
+
+    def add(self, message: Message, parent: str | None) -> None:
+        """Put ``message`` below ``parent`` (``None``: as a first one); the path stays.
+
+        Raises:
+            InputError: If ``parent`` is unknown, or the message is already here.
+        """
+        if parent is not None:
+            parent = self[parent].id
+        if message.id in self._messages:
+            raise InputError(f"message {message.id!r} is already in this conversation")
+        self._messages[message.id] = message
+        self._parents[message.id] = parent
+        self._children[message.id] = []
+        self._children[parent].append(message.id)
+
+    def append(self, *messages: Message) -> None:
+        """Go on: put ``messages`` one below the other at the end of the active path."""
+        ids = [message.id for message in messages]
+        for place, new in enumerate(ids):
+            # Looked for before anything is added, so that a refusal leaves nothing behind.
+            if new in self._messages or new in ids[:place]:
+                raise InputError(f"message {new!r} is already in this conversation")
+        for message in messages:
+            self.add(message, self._leaf)
+            self._leaf = message.id
+
+    def branch(self, message: str | None) -> None:
+        """End the active path at ``message``, to go on from there; ``None`` begins afresh."""
+        self._leaf = None if message is None else self[message].id
+
+    def select(self, message: str) -> None:
+        """Lead the active path through ``message`` and on to the newest that follows it."""
+        self.branch(message)
+        while self._leaf is not None and (children := self._children[self._leaf]):
+            self._leaf = children[-1]
+
+    def reset(self) -> None:
+        """Begin afresh; what was said stays in the tree."""
+        self.branch(None)
+
+    def undo(self) -> tuple[Message, ...]:
+        """Take the last user's message and all that follows it off the path; return them."""
+        path = self.messages
+        for place in range(len(path) - 1, -1, -1):
+            if path[place].role == "user":
+                self.branch(path[place - 1].id if place else None)
+                return path[place:]
+        raise InputError("nothing to undo: nothing has been asked")
+
+    def keep_last_n_exchanges(self, n: int) -> tuple[Message, ...]:
+        """Begin afresh with copies of the last ``n`` exchanges; return the copies.
+
+        An exchange is a user's message and what follows it up to the next one.
+        """
+        if n < 0:
+            raise InputError(f"n must be 0 or more, not {n!r}")
+        path = self.messages
+        starts = [place for place, message in enumerate(path) if message.role == "user"]
+        kept = path[starts[-n] :] if 0 < n <= len(starts) else path if n else ()
+        # A copy was not asked again: usage and cell stay with the original.
+        copies = tuple(replace(m, id=_new_id(), usage=None, cell=None) for m in kept)
+        self.reset()
+        self.append(*copies)
+        return copies

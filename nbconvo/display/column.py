@@ -1,0 +1,65 @@
+"""One speaker's reply as it grows: what has come, and how it ended."""
+
+from __future__ import annotations
+
+from nbconvo.cards import Card, footer
+from nbconvo.errors import NbConvoError
+from nbconvo.markdown import Growing, plain
+from nbconvo.messages import Delta
+from nbconvo.session import Reply
+
+__all__ = ["Column"]
+
+
+class Column:
+    """Takes deltas, a reply or an error; gives a card. ``name`` is shown above it, if not None."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+        self.text = ""
+        self.reply: Reply | None = None
+        self.error: NbConvoError | None = None
+        self._growing = Growing()
+        self._reasoning = ""
+        self._notice: str | None = None
+        self._ending: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not (self.text or self._reasoning or self._notice or self.reply or self.error)
+
+    def add(self, item: Delta | Reply | NbConvoError) -> None:
+        """Take the next piece."""
+        if isinstance(item, NbConvoError):
+            self.end("cut" if self.text else None, item)
+        elif isinstance(item, Reply):
+            self.reply, self._notice = item, None
+        elif item.notice is not None:
+            self._notice = item.notice
+        elif item.index == 0:
+            self._notice = None if item.text or item.reasoning else self._notice
+            self._growing.feed(item.text)
+            self.text += item.text
+            self._reasoning += item.reasoning
+
+    def end(self, how: str | None, error: NbConvoError | None = None) -> None:
+        """Say how it ended without a reply: ``stopped``, ``cut``, or with an error."""
+        self._ending, self._notice, self.error = how, None, error
+
+    def card(self, *, busy: bool) -> Card:
+        """Return the card that shows it now."""
+        if self.reply is not None:
+            lines = footer(self.reply.message)
+        else:
+            lines = (self._ending,) if self._ending else ()
+        return Card(
+            self.name,
+            plain(self.text),
+            html=self._growing.html(),
+            footer=lines,
+            notice=str(self.error) if self.error else self._notice,
+            reasoning=self._reasoning,
+            busy=busy and self.reply is None and self.error is None,
+            error=self.error is not None,
+        )

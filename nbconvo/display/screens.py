@@ -1,0 +1,132 @@
+"""Where replies are painted: one output of a notebook cell, or a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol, TextIO
+
+from nbconvo import cards
+from nbconvo.display.column import Column
+
+__all__ = ["NoScreen", "NotebookScreen", "Screen", "TerminalScreen"]
+
+# A repaint sends the whole reply: a long one is repainted less often, so that what the front
+# end has to read stays below this.
+_BYTES_PER_SECOND = 500_000
+
+
+class Screen(Protocol):
+    """Paints columns as they grow."""
+
+    def paint(self, columns: Sequence[Column], *, final: bool) -> None:
+        """Show ``columns`` as they are now; ``final`` is the last time."""
+        ...
+
+
+class NoScreen:
+    """Paints nothing (``--quiet``)."""
+
+    def paint(self, columns: Sequence[Column], *, final: bool) -> None:
+        """Do nothing."""
+
+
+class NotebookScreen:
+    """One output record, painted over and over, that ends as static, sanitised HTML.
+
+    Args:
+        side_by_side: Whether several columns stand beside each other, or below.
+        at_once: Whether to make the output now, for a painter in another thread: new output
+            from there would land in whichever cell is running, an update finds its own.
+    """
+
+    def __init__(self, *, side_by_side: bool = False, at_once: bool = False) -> None:
+        self._side_by_side = side_by_side
+        self._handle: Any = None
+        self._not_before = 0.0
+        self._shown = ""
+        if at_once:
+            self._publish({"text/html": cards.html([]), "text/plain": ""}, {})
+
+    def paint(self, columns: Sequence[Column], *, final: bool) -> None:
+        """Show ``columns``, unless nothing changed or it is too soon for so much text."""
+        if self._handle is None and all(column.empty for column in columns):
+            return
+        if not final and time.monotonic() < self._not_before:
+            return
+        shown = [column.card(busy=not final) for column in columns]
+        html = cards.html(shown, side_by_side=self._side_by_side)
+        if not final and html == self._shown:
+            return
+        self._shown = html
+        self._not_before = time.monotonic() + len(html) / _BYTES_PER_SECOND
+        self._publish(
+            {"text/html": html, "text/plain": cards.text(shown)},
+            _metadata(columns) if final else {},
+        )
+
+    def _publish(self, data: dict[str, str], metadata: dict[str, Any]) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display(data, raw=True, metadata=metadata, display_id=True)
+        else:
+            self._handle.update(data, raw=True, metadata=metadata)
+
+
+class TerminalScreen:
+    """Writes what has come, as it comes; of several speakers, one after the other."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stdout
+        self._place = 0
+        self._written = 0
+        self._notice: str | None = None
+
+    def paint(self, columns: Sequence[Column], *, final: bool) -> None:
+        """Write what is new."""
+        while self._place < len(columns):
+            column = columns[self._place]
+            card = column.card(busy=not final)
+            if card.notice and card.notice != self._notice and not card.error:
+                self._out.write(f"[{card.notice}]\n")
+            self._notice = card.notice
+            if new := card.text[self._written :]:
+                if self._written == 0 and column.name:
+                    self._out.write(f"{column.name}:\n")
+                self._out.write(new)
+                self._written += len(new)
+            if card.busy:
+                break
+            self._end(card)
+        self._out.flush()
+
+    def _end(self, card: cards.Card) -> None:
+        if self._written and not card.text.endswith("\n"):
+            self._out.write("\n")
+        if card.footer:
+            self._out.write(f"[{' · '.join(card.footer)}]\n\n")
+        self._place, self._written = self._place + 1, 0
+
+
+def _metadata(columns: Sequence[Column]) -> dict[str, Any]:
+    """What the output says of itself, for whoever reads the saved notebook."""
+    replies = [column.reply.message for column in columns if column.reply is not None]
+    return {
+        "nbconvo": {
+            "replies": [
+                {
+                    "session": message.name,
+                    "turn": message.id,
+                    "service": message.service,
+                    "model": message.model,
+                    "finish_reason": message.finish_reason,
+                    "input_tokens": message.usage.input_tokens if message.usage else None,
+                    "output_tokens": message.usage.output_tokens if message.usage else None,
+                    "replayed": False,
+                }
+                for message in replies
+            ]
+        }
+    }

@@ -1,0 +1,61 @@
+"""Show replies while they stream: take what has come, paint, and always paint the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nbconvo.display.column import Column
+from nbconvo.display.screens import Screen
+from nbconvo.errors import NbConvoError, Stopped
+from nbconvo.messages import Delta
+from nbconvo.session import Reply
+
+__all__ = ["Item", "show"]
+
+#: Who speaks, by place among the columns, and what.
+Item = tuple[int, Delta | Reply | NbConvoError]
+
+
+def show(
+    batches: Iterable[Sequence[Item]],
+    screen: Screen,
+    columns: list[Column],
+    names: Sequence[str | None] = (),
+) -> None:
+    """Paint what comes until it ends; afterwards the columns hold the replies and errors.
+
+    With ``names``, a speaker whose last reply has ended gets a new column, under its name, for
+    the next: an exchange reads from top to bottom.
+
+    Raises:
+        Stopped: If the user interrupted; what had come stays on the screen.
+        NbConvoError: What the stream raised; a column's own error stays with the column.
+    """
+    open_columns: dict[int, Column] = {} if names else dict(enumerate(columns))
+    try:
+        for batch in batches:
+            for place, item in batch:
+                if place not in open_columns:
+                    open_columns[place] = Column(names[place])
+                    columns.append(open_columns[place])
+                open_columns[place].add(item)
+                if names and isinstance(item, Reply):
+                    del open_columns[place]
+            screen.paint(columns, final=False)
+    except Stopped:
+        kept = _end(open_columns.values(), "stopped")
+        screen.paint(columns, final=True)
+        raise Stopped(f"stopped; {kept:,} characters kept") from None
+    except NbConvoError:
+        _end(open_columns.values(), "cut")
+        screen.paint(columns, final=True)
+        raise
+    screen.paint(columns, final=True)
+
+
+def _end(columns: Iterable[Column], how: str) -> int:
+    """End the columns that have no reply; return how many characters they hold."""
+    cut = [column for column in columns if column.reply is None and column.error is None]
+    for column in cut:
+        column.end(how if column.text else None)
+    return sum(len(column.text) for column in cut)

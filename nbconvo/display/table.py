@@ -1,0 +1,66 @@
+"""A small table that shows itself, in a notebook and in a terminal."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nbconvo.markdown import STYLE
+
+__all__ = ["Table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of texts below a header; a column whose texts are all numbers is set flush right."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    empty: str = "nothing to list"
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return self.empty
+        lines = (self.header, *self.rows)
+        widths = [max(len(line[place]) for line in lines) for place in range(len(self.header))]
+        rule = tuple("-" * width for width in widths)
+        return "\n".join(
+            "  ".join(
+                text.rjust(width) if right else text.ljust(width)
+                for text, width, right in zip(line, widths, self._right(), strict=True)
+            ).rstrip()
+            for line in (self.header, rule, *self.rows)
+        )
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        if not self.rows:
+            return {"text/plain": self.empty}
+        return {"text/html": self._html(), "text/plain": str(self)}
+
+    def _html(self) -> str:
+        head = self._line("th", self.header)
+        body = "".join(self._line("td", row) for row in self.rows)
+        return (
+            f'<div class="nbconvo"><style>{STYLE}</style>'
+            f"<table><thead>{head}</thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def _line(self, tag: str, texts: Sequence[str]) -> str:
+        fields = "".join(
+            f'<{tag} align="{"right" if right else "left"}">{html.escape(text)}</{tag}>'
+            for text, right in zip(texts, self._right(), strict=True)
+        )
+        return f"<tr>{fields}</tr>"
+
+    def _right(self) -> list[bool]:
+        return [
+            bool(self.rows) and all(_is_number(row[place]) for row in self.rows)
+            for place in range(len(self.header))
+        ]
+
+
+def _is_number(text: str) -> bool:
+    return text == "" or text.lstrip("~$").replace(",", "").replace(".", "", 1).isdecimal()

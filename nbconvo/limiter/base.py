@@ -1,0 +1,93 @@
+"""What a limiter promises, whatever keeps its books."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Limiter", "LimiterUsage", "Permit"]
+
+
+@dataclass(slots=True, eq=False)
+class Permit:
+    """Leave to send one request; to be settled exactly once, whatever becomes of the request.
+
+    Attributes:
+        tokens: Tokens reserved for it, prompt and expected reply together.
+    """
+
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterUsage:
+    """A snapshot of a limiter. Rates are per minute; ``None`` is no limit.
+
+    Attributes:
+        requests: Requests sent in the last 60 seconds.
+        tokens: Tokens reserved or used in the last 60 seconds.
+        in_flight: Requests now at the service.
+        queued: Requests waiting for their turn.
+        next_in: Seconds until the first in the queue may go, as far as rates and pauses tell
+            (what ``max_concurrent`` adds is not known); 0 when it may go now.
+        paused_for: Seconds that the service asked everybody to wait, from now.
+        total_requests: Requests since the limiter was made.
+        total_tokens: Tokens since the limiter was made.
+        rate_limited: How often the service answered 429.
+    """
+
+    max_requests_per_minute: float | None
+    max_tokens_per_minute: float | None
+    max_concurrent: int | None
+    requests: int
+    tokens: int
+    in_flight: int
+    queued: int
+    next_in: float
+    paused_for: float
+    total_requests: int
+    total_tokens: int
+    rate_limited: int
+
+
+class Limiter(Protocol):
+    """Admits requests in order, so that the service has no reason to refuse one.
+
+    All but :meth:`usage` and :meth:`wait` are called on one event loop, the I/O thread's.
+    """
+
+    async def acquire(self, tokens: int, *, first: bool = False) -> Permit:
+        """Wait for leave to send a request of ``tokens``; served in the order of asking.
+
+        A cancelled wait gives back all it held. With ``first`` the request goes to the head
+        of the queue: it had its turn, and the service sent it back. Several that were sent
+        back keep their order among themselves.
+
+        Raises:
+            RequestTooLarge: If ``tokens`` is more than a whole minute admits.
+        """
+        ...
+
+    def settle(self, permit: Permit, tokens: int | None) -> None:
+        """End a request that used ``tokens``; ``None`` means that it was never sent.
+
+        Raises:
+            RuntimeError: If the permit is settled already, or is another limiter's.
+        """
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Admit nothing for ``seconds`` from now: the service answered 429."""
+        ...
+
+    def wait(self, tokens: int) -> float:
+        """Estimate the seconds until a request of ``tokens`` asked now would be admitted.
+
+        0 is at once; infinity means that no time can be told, since only the end of another
+        request makes room for it. Cheap, and safe from any thread.
+        """
+        ...
+
+    def usage(self) -> LimiterUsage:
+        """Return a snapshot; cheap, and safe from any thread."""
+        ...

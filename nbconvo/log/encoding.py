@@ -1,0 +1,80 @@
+"""Messages as JSON objects, and JSON objects as lines. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any, get_args
+
+from nbconvo.errors import LogError
+from nbconvo.messages import Cell, Message, Role, Usage
+
+__all__ = ["VERSION", "decode_message", "encode_message", "to_line"]
+
+VERSION = 1
+
+_REQUIRED = frozenset({"role", "content", "id", "created"})
+_NOT_TEXT = frozenset({"cell", "usage", "seconds"})
+# Lone surrogates cannot be written as UTF-8; the others end a line for str.splitlines().
+_ESCAPED = re.compile(r"[\ud800-\udfff\x85\u2028\u2029]")
+
+
+def encode_message(message: Message, parent: str | None = None) -> dict[str, Any]:
+    """Return the ``message`` event: the fields that are not empty, and the ``parent``'s id."""
+    data: dict[str, Any] = {"event": "message"}
+    for name in _names(Message):
+        if (value := getattr(message, name)) is not None:
+            data[name] = value
+    data["created"] = message.created.isoformat()
+    if message.cell is not None:
+        data["cell"] = asdict(message.cell)
+    if message.usage is not None:
+        data["usage"] = {k: v for k, v in asdict(message.usage).items() if v is not None}
+    if not message.reasoning:
+        del data["reasoning"]
+    if parent is not None:
+        data["parent"] = parent
+    return data
+
+
+def decode_message(data: Mapping[str, Any]) -> tuple[Message, str | None]:
+    """Return the message and its parent's id that :func:`encode_message` made ``data`` from.
+
+    Raises:
+        LogError: If it is not a message.
+    """
+    parent = data.get("parent")
+    known = {name: data[name] for name in _names(Message) if data.get(name) is not None}
+    texts = [value for name, value in known.items() if name not in _NOT_TEXT]
+    if (
+        not known.keys() >= _REQUIRED
+        or not all(isinstance(text, str) for text in texts)
+        or not isinstance(parent, str | None)
+        or known["role"] not in get_args(Role)
+    ):
+        raise LogError("not a message")
+    try:
+        known["created"] = datetime.fromisoformat(known["created"])
+        for name, kind in (("cell", Cell), ("usage", Usage)):
+            if name in known:
+                value = known[name]
+                known[name] = kind(**{key: value[key] for key in _names(kind) if key in value})
+    except (TypeError, ValueError) as error:
+        raise LogError(f"not a message: {error}") from None
+    return Message(**known), parent
+
+
+def to_line(value: Mapping[str, Any]) -> str:
+    """Return ``value`` as JSON without a line break of any kind; it may hold any text.
+
+    Values that JSON does not know become their ``str()``.
+    """
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _names(kind: type[Message] | type[Cell] | type[Usage]) -> list[str]:
+    return [field.name for field in fields(kind)]

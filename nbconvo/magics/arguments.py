@@ -1,0 +1,107 @@
+"""The options of a magic's line: declared once, parsed with one clear line for a mistake."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import keyword
+import re
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import argument
+
+from nbconvo.errors import InputError, nearest
+
+__all__ = ["model_options", "overrides", "parse", "split_text", "variable"]
+
+_WORD = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|\S)+)""")
+
+
+def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare the options that choose a service, a model and its parameters."""
+    for declare in (
+        argument("--option", action="append", metavar="KEY=VALUE", default=[],
+                 help="any other option of the request; the value is JSON or text"),
+        argument("--max-tokens", type=int, help="most tokens of the reply"),
+        argument("--temperature", type=float, help="how varied the reply is, 0 for least"),
+        argument("--model", help="model, or service:model"),
+        argument("--service", help="service: a known name or an http address"),
+    ):  # fmt: skip
+        function = declare(function)
+    return function
+
+
+def overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what :func:`model_options` were given, as keyword arguments."""
+    given = {
+        "service": args.service,
+        "model": args.model,
+        "temperature": args.temperature,
+        "max_tokens": args.max_tokens,
+    }
+    return {name: value for name, value in given.items() if value is not None} | dict(
+        _pair(text) for text in args.option
+    )
+
+
+def parse(magic: Any, line: str) -> argparse.Namespace:
+    """Parse the line of ``magic``; a trailing ``;`` is dropped.
+
+    Raises:
+        InputError: In one line, with the nearest option for one that is unknown.
+    """
+    parser = magic.parser
+    parser.allow_abbrev = False
+    try:
+        words = [_unquoted(word) for word in _WORD.findall(line.rstrip().rstrip(";"))]
+        args, unknown = parser.parse_known_args(words)
+    except (UsageError, ValueError) as error:
+        raise InputError(" ".join(str(error).split())) from None
+    if unknown:
+        option = unknown[0].partition("=")[0]
+        near = nearest(option, parser._option_string_actions)
+        hint = f"did you mean {near!r}?" if near else f"%{parser.prog.lstrip('%')}? lists all"
+        raise InputError(f"unknown option {option!r}; {hint}")
+    return args  # type: ignore[no-any-return]
+
+
+def split_text(magic: Any, line: str, is_name: Callable[[str], bool]) -> tuple[str, str]:
+    """Split the line of a one-line ask: options and names first, then the text, untouched."""
+    options = magic.parser._option_string_actions
+    place = 0
+    while found := _WORD.match(line, place):
+        word = found[1]
+        name = word.partition("=")[0]
+        if name in options:
+            place = found.end()
+            if options[name].nargs != 0 and "=" not in word and (value := _WORD.match(line, place)):
+                place = value.end()
+        elif word.startswith("--") or is_name(word):
+            place = found.end()
+        else:
+            break
+    return line[:place], line[place:].strip()
+
+
+def variable(name: str | None) -> str | None:
+    """Return ``name``; raise ``InputError`` unless it can name a Python variable."""
+    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+        raise InputError(f"--to {name!r} is not a name for a Python variable")
+    return name
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InputError(f"--option {text!r} is not of the form key=value")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _unquoted(word: str) -> str:
+    """Drop the quotes that hold a word together: ``--dir "my logs"``, ``--option stop='a b'``."""
+    return re.sub(r"""(?<![^=])(["'])(.*)\1$""", r"\2", word)

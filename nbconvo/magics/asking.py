@@ -1,0 +1,135 @@
+"""Ask, from a cell: now, in the background, as an exchange, or only to see what would be sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from nbconvo import tokens
+from nbconvo.display.column import Column
+from nbconvo.display.preview import Preview
+from nbconvo.display.replies import Replies, Turns, shown
+from nbconvo.display.screens import NoScreen, NotebookScreen, Screen, TerminalScreen
+from nbconvo.display.show import Item, show
+from nbconvo.errors import InputError, NbConvoError
+from nbconvo.magics.background import Pending
+from nbconvo.magics.cells import is_notebook
+from nbconvo.participants import chorus, turns
+from nbconvo.session import Reply, Session, workspace
+from nbconvo.session.turn import Ask
+
+__all__ = ["Asking"]
+
+Asked = Sequence[tuple[Session, Ask]]
+
+
+class Asking:
+    """How a cell asks: whether it shows the reply, and which variable gets it."""
+
+    def __init__(
+        self, shell: InteractiveShell, *, quiet: bool = False, to: str | None = None
+    ) -> None:
+        self._shell = shell
+        self._quiet = quiet
+        self._to = to
+
+    def now(self, asked: Asked) -> Any:
+        """Ask, show the replies as they come, and return them: one, or several by name."""
+        columns = _columns(asked)
+        screen = self._screen(side_by_side=len(asked) > 1)
+        items = workspace.bridge.batches(
+            _items(asked), workspace.settings.repaint, nested=workspace.nested
+        )
+        show(items, screen, columns)
+        return self._result(_replies(columns), columns)
+
+    def in_background(self, asked: Asked) -> Pending | None:
+        """Ask while other cells run; the variable gets what the replies can be awaited from."""
+        columns = _columns(asked)
+        screen = self._screen(side_by_side=len(asked) > 1, at_once=True)
+        pending = Pending(
+            lambda: workspace.bridge.batches(_items(asked), workspace.settings.repaint),
+            lambda batches: show(batches, screen, columns),
+            lambda: _outcome(columns),
+        )
+        if self._to is None:
+            return None
+        self._shell.user_ns[self._to] = pending
+        return None
+
+    def exchange(self, sessions: Sequence[Session], opening: str, rounds: int) -> Any:
+        """Let the sessions talk, show their turns one below the other, and return them."""
+        columns: list[Column] = []
+        spoken = turns(sessions, opening, rounds=rounds)
+        items = workspace.bridge.batches(
+            spoken, workspace.settings.repaint, nested=workspace.nested
+        )
+        show(items, self._screen(), columns, [session.name for session in sessions])
+        return self._result(Turns(c.reply for c in columns if c.reply is not None), columns)
+
+    def preview(self, asked: Asked) -> Preview:
+        """Return what would be sent, to be shown; send nothing."""
+        requests = []
+        for session, ask in asked:
+            messages = session.request_messages(ask)
+            request = ask.service.request(messages, ask.model, ask.options)
+            text = json.dumps(request.body, ensure_ascii=False, indent=2)
+            estimate = tokens.prompt_tokens(messages, ask.model)
+            requests.append((session.name, request.url, text, estimate))
+        return Preview(tuple(requests))
+
+    def _screen(self, *, side_by_side: bool = False, at_once: bool = False) -> Screen:
+        if self._quiet:
+            return NoScreen()
+        if is_notebook(self._shell):
+            return NotebookScreen(side_by_side=side_by_side, at_once=at_once)
+        return TerminalScreen()
+
+    def _result(self, result: Reply | Replies | Turns, columns: Sequence[Column]) -> Any:
+        """Give the result to the variable, and to ``_`` and ``Out``, but not to the page again."""
+        errors = [column.error for column in columns if column.error is not None]
+        if self._to is not None and not (errors and isinstance(result, Reply)):
+            self._shell.user_ns[self._to] = result
+        if errors:
+            raise errors[0]
+        if is_notebook(self._shell):
+            return result.shown() if isinstance(result, Reply) else shown(result)
+        # A terminal would print an empty Out[n]: for a result that shows nothing.
+        self._shell.displayhook.update_user_ns(result)
+        return None
+
+
+def _columns(asked: Asked) -> list[Column]:
+    names = [session.name for session, _ in asked]
+    if len(set(names)) < len(names):
+        raise InputError("a participant is named twice; each can be asked once at a time")
+    return [Column(name if len(asked) > 1 else None) for name in names]
+
+
+def _items(asked: Asked) -> AsyncGenerator[Item]:
+    return chorus(asked) if len(asked) > 1 else _alone(*asked[0])
+
+
+async def _alone(session: Session, ask: Ask) -> AsyncGenerator[Item]:
+    async with aclosing(session.answer(ask)) as items:
+        async for item in items:
+            yield 0, item
+
+
+def _replies(columns: Sequence[Column]) -> Any:
+    if len(columns) == 1:
+        return columns[0].reply
+    return Replies(
+        {column.name or "": column.reply for column in columns if column.reply is not None}
+    )
+
+
+def _outcome(columns: Sequence[Column]) -> Any:
+    errors: list[NbConvoError] = [c.error for c in columns if c.error is not None]
+    if errors:
+        raise errors[0]
+    return _replies(columns)

@@ -1,0 +1,86 @@
+"""A reply that comes while other cells run."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+from nbconvo.bridge.inbox import heartbeat
+from nbconvo.display.show import Item
+from nbconvo.errors import NbConvoError, Stopped
+
+__all__ = ["Pending"]
+
+Batches = Iterator[Sequence[Item]]
+
+
+class Pending:
+    """Shows a reply from a thread of its own; ``await`` it, or take its :meth:`result`.
+
+    Args:
+        ask: Begins to ask, and returns what comes.
+        show: Paints what comes until it ends.
+        outcome: Returns the reply, or raises what went wrong.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Batches],
+        show: Callable[[Batches], None],
+        outcome: Callable[[], Any],
+    ) -> None:
+        self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._cancelled = threading.Event()
+
+        def run() -> None:
+            try:
+                show(self._until_cancelled(ask()))
+                self._future.set_result(outcome())
+            except BaseException as error:  # handed to whoever asks for the result
+                self._future.set_exception(error)
+
+        # Not a daemon's job to paint into a kernel that ends: the bridge closes first, and
+        # with it what this thread waits for.
+        threading.Thread(target=run, name="nbconvo-background", daemon=True).start()
+
+    def done(self) -> bool:
+        """Whether the reply is there, or will not come."""
+        return self._future.done()
+
+    def cancel(self) -> None:
+        """Stop it; what has come is kept."""
+        self._cancelled.set()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the reply, ``timeout`` seconds at most, and return it.
+
+        Raises:
+            TimeoutError: If it has not come by then.
+            Stopped: If it was cancelled.
+            NbConvoError: If the service did not answer as asked.
+        """
+        return self._future.result(timeout)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        with heartbeat(asyncio.get_running_loop()):
+            return await asyncio.wrap_future(self._future)
+
+    def _until_cancelled(self, batches: Batches) -> Batches:
+        for batch in batches:
+            yield batch
+            if self._cancelled.is_set():
+                raise Stopped("stopped")
+
+    def __repr__(self) -> str:
+        if not self.done():
+            return "Pending(still answering; await it, or .result())"
+        with contextlib.suppress(NbConvoError, KeyboardInterrupt):
+            return f"Pending({self.result()!r})"
+        return "Pending(failed; .result() raises why)"

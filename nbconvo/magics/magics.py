@@ -1,0 +1,149 @@
+"""The magics: each parses its line, calls a session, and shows what comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import (
+    Magics,
+    cell_magic,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    no_var_expand,
+)
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from nbconvo.errors import InputError
+from nbconvo.magics import verbs
+from nbconvo.magics.arguments import model_options, overrides, parse, split_text, variable
+from nbconvo.magics.asking import Asking
+from nbconvo.magics.interpolation import interpolate
+from nbconvo.magics.sessions import begin_or_update, sessions_table
+from nbconvo.session import workspace
+
+__all__ = ["ConvoMagics"]
+
+
+@magics_class
+class ConvoMagics(Magics):
+    """``%%session``, ``%%ask``, ``%%exchange`` and ``%convo``."""
+
+    shell: InteractiveShell
+
+    @no_var_expand
+    @line_cell_magic
+    @magic_arguments()
+    @argument("name", nargs="?", help="the participant; without one, the notebook's own session")
+    @argument("--dir", help="directory of the log")
+    @argument("--rpm", type=float, help="most requests a minute, for all who use the service")
+    @argument("--tpm", type=float, help="most tokens a minute, for all who use the service")
+    @argument("--raw", action="store_true", help="leave {{expressions}} in the text as they are")
+    @model_options
+    def session(self, line: str, cell: str | None = None) -> Any:
+        """Give a participant its instructions: the text of the cell is its system prompt.
+
+        ``%%session NAME`` begins a session, or changes it when run again; its history stays.
+        ``%session`` lists the sessions; ``%session NAME`` makes one the current one, which a
+        bare ``%%ask`` talks to.
+        """
+        args = parse(self.session, line)
+        if cell is None and args.name is None:
+            return sessions_table()
+        if cell is None:
+            workspace.current = workspace.get(args.name).name or workspace.current
+            print(f"{workspace.current} is now the current session")
+            return None
+        system = self._text(cell, raw=args.raw)
+        if not system:
+            raise InputError("nothing in the cell: write the participant's instructions in it")
+        session = begin_or_update(args, system, overrides(args))
+        self._bind(session.name or "", session)
+        return None
+
+    @no_var_expand
+    @line_cell_magic
+    @magic_arguments()
+    @argument("names", nargs="*", help="whom to ask; without one, the current session")
+    @argument("--to", metavar="VAR", help="Python variable for the reply")
+    @argument("--background", action="store_true", help="answer while other cells run")
+    @argument("--quiet", action="store_true", help="show nothing")
+    @argument("--raw", action="store_true", help="leave {{expressions}} in the text as they are")
+    @argument("--dry-run", action="store_true", help="show what would be sent; send nothing")
+    @model_options
+    def ask(self, line: str, cell: str | None = None) -> Any:
+        """Say something to one participant, or to several at once, and show the reply.
+
+        ``%%ask NAME`` sends the text of the cell; ``%ask NAME text`` is the same on one line.
+        ``{{expression}}`` in the text becomes its value. Running a cell again replaces its turn.
+        """
+        if cell is None:
+            line, cell = split_text(self.ask, line, workspace.__contains__)
+        args = parse(self.ask, line)
+        variable(args.to)
+        sessions = [workspace.get(name) for name in args.names] or [workspace.own()]
+        text = self._text(cell, raw=args.raw)
+        given = overrides(args)
+        asked = [(session, session.prepare(text, **given)) for session in sessions]
+        asking = Asking(self.shell, quiet=args.quiet, to=args.to)
+        if args.dry_run:
+            return asking.preview(asked)
+        if args.background:
+            return asking.in_background(asked)
+        return asking.now(asked)
+
+    @no_var_expand
+    @cell_magic
+    @magic_arguments()
+    @argument("names", nargs="+", help="the participants, in the order in which they speak")
+    @argument("--rounds", type=int, default=3, help="how often each speaks (default: 3)")
+    @argument("--to", metavar="VAR", help="Python variable for the list of turns")
+    @argument("--quiet", action="store_true", help="show nothing")
+    @argument("--raw", action="store_true", help="leave {{expressions}} in the text as they are")
+    def exchange(self, line: str, cell: str) -> Any:
+        """Let participants talk to each other, in turn, beginning with the text of the cell."""
+        args = parse(self.exchange, line)
+        variable(args.to)
+        sessions = [workspace.get(name) for name in args.names]
+        opening = self._text(cell, raw=args.raw)
+        return Asking(self.shell, quiet=args.quiet, to=args.to).exchange(
+            sessions, opening, args.rounds
+        )
+
+    @no_var_expand
+    @line_magic
+    @magic_arguments()
+    @argument("verb", nargs="?", default="list", help="what to do, see below")
+    @argument("words", nargs="*", help="a session, a service, a file: what the verb is for")
+    @argument("--force", action="store_true", help="export: overwrite a file that exists")
+    @model_options
+    def convo(self, line: str) -> Any:
+        """Look at sessions and change them.
+
+        list                     the sessions
+        show [NAME]              what was said
+        usage                    requests, tokens and cost, by session
+        undo [NAME]              take the last exchange back
+        retry [NAME]             ask the last message again, as an alternative
+        reset [NAME]             begin afresh
+        services                 the services, their keys and limits
+        models SERVICE [FILTER]  what a service offers
+        export NAME FILE         as .jsonl, .csv or .md, by the file's ending
+        """
+        args = parse(self.convo, line)
+        return verbs.run(args.verb, args.words, args, Asking(self.shell))
+
+    def _text(self, cell: str, *, raw: bool) -> str:
+        names = self.shell.user_ns
+        return (cell if raw else interpolate(cell, names)).strip()
+
+    def _bind(self, name: str, session: Any) -> None:
+        """Give the notebook the Python name of a session, unless it means something else there."""
+        names = self.shell.user_ns
+        if not name.isidentifier() or name == workspace.DEFAULT:
+            return
+        if name in names and not isinstance(names[name], type(session)):
+            print(f"the Python name {name} is taken: reach the session as nbconvo.sessions[{name!r}]")
+            return
+        names[name] = session

@@ -1,0 +1,167 @@
+"""The verbs of ``%convo``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nbconvo import cards, services
+from nbconvo.display.table import Table
+from nbconvo.errors import InputError, UnknownName
+from nbconvo.magics.arguments import overrides
+from nbconvo.magics.asking import Asking
+from nbconvo.magics.sessions import sessions_table
+from nbconvo.messages import Usage
+from nbconvo.services.base import shown_url
+from nbconvo.session import Session, export, workspace
+
+__all__ = ["VERBS", "run"]
+
+
+def run(verb: str, words: Sequence[str], args: argparse.Namespace, asking: Asking) -> Any:
+    """Do what ``%convo verb words`` says, and return what is to be shown.
+
+    Raises:
+        UnknownName: If there is no such verb, session or service.
+        InputError: If there are too many words, or too few.
+    """
+    if verb not in VERBS:
+        raise UnknownName("verb", verb, VERBS, f"known are {', '.join(VERBS)}")
+    action, least, most, form = VERBS[verb]
+    if not least <= len(words) <= most:
+        raise InputError(f"%convo {verb} is used as: %convo {verb} {form}".rstrip())
+    return action(list(words), args, asking)
+
+
+def _session(words: Sequence[str]) -> Session:
+    return workspace.get(words[0] if words else workspace.current)
+
+
+def _list(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
+    return sessions_table()
+
+
+def _show(words: list[str], args: argparse.Namespace, asking: Asking) -> Any:
+    return History(_session(words))
+
+
+def _usage(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
+    rows = [_usage_row(session.name or "", session.usage) for session in workspace]
+    if len(rows) > 1:
+        total = sum((session.usage for session in workspace), Usage())
+        rows.append(_usage_row("all", total))
+    header = ("session", "requests", "input tokens", "output tokens", "cost")
+    return Table(header, tuple(rows), empty="no sessions yet; begin one with %%session NAME")
+
+
+def _usage_row(name: str, usage: Usage) -> tuple[str, ...]:
+    about = "~" if usage.estimated else ""
+    return (
+        name,
+        f"{usage.requests:,}",
+        f"{about}{usage.input_tokens:,}",
+        f"{about}{usage.output_tokens:,}",
+        "unknown" if usage.cost is None else f"${usage.cost:.4f}",
+    )
+
+
+def _reset(words: list[str], args: argparse.Namespace, asking: Asking) -> None:
+    session = _session(words)
+    said = len(session.conversation.messages)
+    session.reset()
+    print(f"{session.name} begins afresh; the {said} messages so far stay in its tree")
+
+
+def _undo(words: list[str], args: argparse.Namespace, asking: Asking) -> None:
+    session = _session(words)
+    session.undo()
+    left = len(session.conversation.messages)
+    print(f"{session.name}: the last exchange is taken back; {left} messages are left")
+
+
+def _retry(words: list[str], args: argparse.Namespace, asking: Asking) -> Any:
+    session = _session(words)
+    return asking.now([(session, session.prepare_retry(**overrides(args)))])
+
+
+def _services(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
+    rows = []
+    for name in services.names():
+        service = services.get(name)
+        key = "found" if service.key else "missing" if service.needs_key else "not needed"
+        limits = (service.max_requests_per_minute, service.max_tokens_per_minute)
+        default = " (default)" if service is workspace.default_service() else ""
+        rows.append(
+            (
+                name + default,
+                f"{service.key_variable} {key}" if key != "not needed" else key,
+                "started on first use" if name == "offline" else shown_url(service.base_url),
+                *("none" if limit is None else f"{limit:,g}" for limit in limits),
+            )
+        )
+    return Table(("service", "key", "address", "requests/min", "tokens/min"), tuple(rows))
+
+
+def _models(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
+    service = services.get(words[0]) if words else workspace.default_service()
+    wanted = words[1].casefold() if len(words) > 1 else ""
+    offered = workspace.bridge.run(_listed(service), nested=workspace.nested)
+    rows = tuple(
+        (model.id, f"{model.context:,}" if model.context else "")
+        for model in offered
+        if wanted in model.id.casefold()
+    )
+    none = f"{service.name} has no model with {wanted!r} in its name" if wanted else "no models"
+    return Table(("model", "context"), rows, empty=none)
+
+
+async def _listed(service: services.BaseService) -> tuple[services.ModelInfo, ...]:
+    return await workspace.client.models(service)
+
+
+def _export(words: list[str], args: argparse.Namespace, asking: Asking) -> None:
+    session = workspace.get(words[0])
+    path = export.export(
+        session.messages, words[1], force=args.force, title=session.name or "Conversation"
+    )
+    print(f"{len(session.messages)} messages written to {path}")
+
+
+Action = Callable[[list[str], argparse.Namespace, Asking], Any]
+
+#: The verbs: what each does, how many words it takes at least and at most, and which.
+VERBS: dict[str, tuple[Action, int, int, str]] = {
+    "list": (_list, 0, 0, ""),
+    "show": (_show, 0, 1, "[NAME]"),
+    "usage": (_usage, 0, 0, ""),
+    "undo": (_undo, 0, 1, "[NAME]"),
+    "retry": (_retry, 0, 1, "[NAME]"),
+    "reset": (_reset, 0, 1, "[NAME]"),
+    "services": (_services, 0, 0, ""),
+    "models": (_models, 0, 2, "[SERVICE [FILTER]]"),
+    "export": (_export, 2, 2, "NAME FILE [--force]"),
+}
+
+
+class History:
+    """What was said in a session, as cards."""
+
+    def __init__(self, session: Session) -> None:
+        self._cards = [
+            cards.Card(
+                message.name or {"user": "you"}.get(message.role, message.role),
+                message.content,
+                footer=cards.footer(message) if message.role == "assistant" else (),
+                reasoning=message.reasoning,
+            )
+            for message in session.messages
+        ]
+
+    def __repr__(self) -> str:
+        return cards.text(self._cards) if self._cards else "nothing was said yet"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        if not self._cards:
+            return {"text/plain": repr(self)}
+        return {"text/html": cards.html(self._cards), "text/plain": repr(self)}

@@ -1,0 +1,130 @@
+"""What is said, as frozen values: messages, the deltas they stream in as, and their usage."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+__all__ = ["Cell", "Delta", "Message", "Role", "Usage"]
+
+Role = Literal["system", "user", "assistant"]
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and money that requests took. Usages add up with ``+``.
+
+    Attributes:
+        input_tokens: Tokens of the prompt, cached ones included.
+        output_tokens: Tokens of the reply, reasoning included.
+        cached_tokens: The part of ``input_tokens`` that the service read from its cache.
+        reasoning_tokens: The part of ``output_tokens`` that was reasoning.
+        cost: US dollars as the service itself reported them; ``None`` is unknown, never 0.
+        requests: Number of requests that are counted here.
+        estimated: Whether a token count is our estimate, not the service's figure.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: float | None = None
+    requests: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        costs = [usage.cost for usage in (self, other) if usage.requests or usage.cost is not None]
+        known = [cost for cost in costs if cost is not None]
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            # One unknown cost makes the sum unknown: a sum that leaves it out would mislead.
+            sum(known) if known and len(known) == len(costs) else None,
+            self.requests + other.requests,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Where a turn was asked: a notebook cell, and one execution of it."""
+
+    id: str
+    execution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One streamed piece of a reply. ``str(delta)`` is its text.
+
+    Attributes:
+        text: Text to append to the reply.
+        reasoning: Text to append to the model's reasoning.
+        index: Which of ``n`` alternatives the piece belongs to.
+        finish_reason: Why the reply ended (``stop``, ``length``, ...); ``None`` before the end.
+        usage: Usage as known so far; the last one holds.
+        model: The model that answers, as the service names it.
+        notice: Why nothing is coming just now, in words for the reader; never part of the reply.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    index: int = 0
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    notice: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a conversation.
+
+    Attributes:
+        role: Who speaks: ``system``, ``user`` or ``assistant``.
+        content: The text.
+        name: The speaker's name: for the assistant that of its session.
+        id: Unique within and across conversations.
+        created: When it was complete, in UTC.
+        cell: The notebook cell that asked, for a user's message.
+        service: The service that answered, for a reply; likewise what follows.
+        model: The model that answered.
+        usage: What the request took.
+        finish_reason: ``stop``, ``length``, ``content_filter``, ... as the service said;
+            ``stopped`` when the user interrupted, ``cut`` when the stream broke off.
+        seconds: From sending the request to the last byte.
+        reasoning: The model's reasoning text.
+    """
+
+    role: Role
+    content: str
+    name: str | None = None
+    id: str = field(default_factory=_new_id)
+    created: datetime = field(default_factory=_now)
+    cell: Cell | None = None
+    service: str | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    seconds: float | None = None
+    reasoning: str = ""

@@ -1,0 +1,5 @@
+"""The model ``eliza``."""
+
+from nbconvo.offline.eliza.answer import reply
+
+__all__ = ["reply"]

@@ -1,0 +1,140 @@
+"""What the server reads: requests in the chat completions protocol, checked. Pure.
+
+Fields as in OpenAI's public API description of ``/chat/completions``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbconvo.offline.models import DEFAULT, MODELS
+
+__all__ = ["Chat", "Refusal", "known_model", "read_chat"]
+
+
+class Refusal(Exception):
+    """A request that is refused: an HTTP status, and the error body that says why."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        kind = "server_error" if status >= 500 else "invalid_request_error"
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A request for a chat completion, checked. ``max_tokens`` is per alternative."""
+
+    model: str
+    messages: Sequence[Mapping[str, Any]]
+    stream: bool = False
+    include_usage: bool = False
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    n: int = 1
+
+
+def read_chat(data: bytes) -> Chat:
+    """Read the body of a request; fields that mean nothing here are ignored.
+
+    Raises:
+        Refusal: If the body is not JSON, a field is of the wrong kind, or the model is unknown.
+    """
+    body = _decoded(data)
+    limits = [
+        limit
+        for name in ("max_tokens", "max_completion_tokens")
+        if (limit := _whole(body, name)) is not None
+    ]
+    options = body.get("stream_options")
+    return Chat(
+        model=known_model(body.get("model") or DEFAULT),
+        messages=_messages(body.get("messages")),
+        stream=bool(body.get("stream")),
+        include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
+        max_tokens=min(limits, default=None),
+        stop=_stop(body.get("stop")),
+        n=_whole(body, "n", most=128) or 1,
+    )
+
+
+def _decoded(data: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Refusal("the body is not valid JSON; send a JSON object with 'messages'") from None
+    if not isinstance(body, dict):
+        raise Refusal("the body is not a JSON object; send one with 'messages'")
+    return body
+
+
+def known_model(model: object) -> str:
+    """Return ``model`` if there is such a model; else raise ``Refusal``."""
+    if isinstance(model, str) and model in MODELS:
+        return model
+    raise Refusal(
+        f"the model {str(model)!r} does not exist here; the models are {', '.join(MODELS)}",
+        status=404,
+        code="model_not_found",
+        param="model",
+    )
+
+
+def _whole(body: Mapping[str, Any], name: str, most: int | None = None) -> int | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if type(value) is not int or value < 1 or (most is not None and value > most):
+        bounds = "above 0" if most is None else f"from 1 to {most}"
+        raise Refusal(f"'{name}' must be a whole number {bounds}, not {value!r}", param=name)
+    return value
+
+
+def _stop(value: object) -> tuple[str, ...]:
+    found = [value] if isinstance(value, str) else value or []
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise Refusal(f"'stop' must be a text or a list of texts, not {value!r}", param="stop")
+    return tuple(item for item in found if item)
+
+
+def _messages(value: object) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, list) or not value:
+        raise Refusal("'messages' must be a list of at least one message", param="messages")
+    return tuple(_message(message, f"messages[{at}]") for at, message in enumerate(value))
+
+
+def _message(message: object, param: str) -> Mapping[str, Any]:
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise Refusal(f"'{param}' must be an object with 'role' and 'content'", param=param)
+    return message | {"content": _text(message.get("content"), f"{param}.content")}
+
+
+def _text(content: object, param: str) -> str:
+    if content is None or isinstance(content, str):
+        return _whole_characters(content or "")
+    if not isinstance(content, list):
+        raise Refusal(f"'{param}' must be a text or a list of parts", param=param)
+    return "\n".join(_part(part, param) for part in content)
+
+
+def _whole_characters(text: str) -> str:
+    """Return ``text`` with halves of surrogate pairs replaced: JSON may hold them, UTF-8 not."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _part(part: object, param: str) -> str:
+    if isinstance(part, dict) and isinstance(text := part.get("text"), str):
+        return _whole_characters(text)
+    kind = part.get("type") if isinstance(part, dict) else part
+    raise Refusal(f"the offline models read only text, not a part {kind!r}", param=param)

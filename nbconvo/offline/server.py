@@ -1,0 +1,169 @@
+"""The offline models behind a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nbconvo.offline.replies import Completion, listed_model, listed_models
+from nbconvo.offline.requests import Refusal, read_chat
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+__all__ = ["OfflineServer"]
+
+# A reply is short, but a prompt may hold a whole conversation and its tables.
+_LARGEST_BODY = 64 * 2**20
+
+
+class OfflineServer:
+    """Serves the offline models in the event loop that starts it; one address at a time.
+
+    Args:
+        pace: Seconds between two streamed pieces of a few words; 0 streams at full speed.
+        sleep: Waits that long.
+        clock: Seconds since 1970.
+        new_id: Makes the ids of completions unique.
+    """
+
+    def __init__(
+        self,
+        pace: float = 0.012,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._pace = pace
+        self._sleep = sleep
+        self._clock = clock
+        self._new_id = new_id
+        self._began = int(clock())
+        self._runner: web.AppRunner | None = None
+        self._requests: set[asyncio.Task[Any]] = set()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Begin to serve and return the base URL; port 0 takes any free one.
+
+        Raises:
+            OSError: If the address is in use or not this machine's.
+            RuntimeError: If the server runs already.
+        """
+        from aiohttp import web
+
+        if self._runner is not None:
+            raise RuntimeError("the offline server runs already; stop it first")
+        # Handlers end with their client, so that an abandoned stream doesn't run on.
+        self._runner = web.AppRunner(
+            self._app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2
+        )
+        try:
+            await self._runner.setup()
+            await web.TCPSite(self._runner, host, port).start()
+        except BaseException:
+            await self.stop()
+            raise
+        address, bound = self._runner.addresses[0][:2]
+        shown = f"[{address}]" if ":" in address else address
+        return f"http://{shown}:{bound}/v1"
+
+    async def stop(self) -> None:
+        """End open streams at once and free the address; does nothing if not started."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        for request in self._requests:
+            request.cancel()
+        await runner.cleanup()
+
+    def _app(self) -> web.Application:
+        from aiohttp import web
+
+        @web.middleware
+        async def answered(
+            request: web.Request,
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+        ) -> web.StreamResponse:
+            return await self._answered(request, handler)
+
+        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[answered])
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/v1/models/{id:.+}", self._model)
+        app.router.add_route("*", "/{path:.*}", self._elsewhere)
+        return app
+
+    async def _answered(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Keep the request's task in view of ``stop``, and give refusals their JSON body."""
+        from aiohttp import web
+
+        task = asyncio.current_task()
+        assert task is not None
+        self._requests.add(task)
+        try:
+            return await handler(request)
+        except Refusal as error:
+            return web.json_response(error.body, status=error.status)
+        except web.HTTPException as error:
+            refusal = Refusal(error.text or error.reason, status=error.status)
+            return web.json_response(refusal.body, status=refusal.status)
+        finally:
+            self._requests.discard(task)
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        chat = read_chat(await request.read())
+        completion = Completion.of(chat, f"chatcmpl-{self._new_id()}", int(self._clock()))
+        if chat.stream:
+            return await self._stream(request, completion)
+        return web.json_response(completion.whole())
+
+    async def _stream(self, request: web.Request, completion: Completion) -> web.StreamResponse:
+        from aiohttp import web
+
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+        )
+        try:
+            await response.prepare(request)
+            for chunk in completion.chunks():
+                if self._pace and _opens_piece(chunk):
+                    await self._sleep(self._pace)
+                await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
+            await response.write(b"data: [DONE]\n\n")
+        except ConnectionError:  # the client left between two pieces; nobody is there to tell
+            pass
+        return response
+
+    async def _models(self, request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        return web.json_response(listed_models(self._began))
+
+    async def _model(self, request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        return web.json_response(listed_model(request.match_info["id"], self._began))
+
+    async def _elsewhere(self, request: web.Request) -> web.Response:
+        raise Refusal(
+            f"nothing is served at {request.method} {request.path!r}; "
+            f"POST /v1/chat/completions and GET /v1/models are",
+            status=404,
+            code="not_found",
+        )
+
+
+def _opens_piece(chunk: Mapping[str, Any]) -> bool:
+    # The pieces of further alternatives follow at once: their number doesn't slow the stream.
+    return any(c["index"] == 0 and c["delta"].get("content") for c in chunk["choices"])

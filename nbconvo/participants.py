@@ -1,0 +1,124 @@
+"""Many participants: all answering at once, or speaking in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from nbconvo.errors import InputError, NbConvoError
+from nbconvo.messages import Cell, Delta
+from nbconvo.session import Reply, Session, workspace
+from nbconvo.session.turn import Ask
+
+__all__ = ["chorus", "exchange", "turns"]
+
+
+async def exchange(
+    participants: Sequence[Session], opening: str, *, rounds: int = 3
+) -> AsyncIterator[Reply]:
+    """Let participants speak in turn, each hearing the others; yield each turn as a reply.
+
+    Each is asked with its own system prompt, service and model; what the others said since its
+    last turn is its message, each part under the speaker's name. All histories hold all that was
+    said, however the exchange ends.
+
+    Args:
+        participants: Two or more sessions, in the order in which they speak.
+        opening: What they are given to talk about.
+        rounds: How often each speaks.
+
+    Raises:
+        InputError: If there are fewer than two, one twice, or no opening.
+        ServiceError: If a service fails; what was said before stays.
+    """
+    async for _, item in workspace.bridge.relay(turns(participants, opening, rounds=rounds)):
+        if isinstance(item, Reply):
+            yield item
+
+
+def turns(
+    participants: Sequence[Session], opening: str, *, rounds: int
+) -> AsyncGenerator[tuple[int, Delta | Reply]]:
+    """Check, then return the exchange for the I/O thread: who speaks, by place, and what."""
+    if len(participants) < 2:
+        raise InputError("an exchange needs two participants or more")
+    if len({id(session) for session in participants}) < len(participants):
+        raise InputError("an exchange needs different participants: one is named twice")
+    if not opening.strip():
+        raise InputError("nothing to talk about: the opening is empty")
+    most = workspace.settings.max_rounds
+    if not 1 <= rounds <= most:
+        raise InputError(
+            f"rounds must lie between 1 and {most}, not {rounds!r}; "
+            "%config NbConvo.max_rounds allows more"
+        )
+    return _turns(participants, opening.strip(), rounds, workspace.cell())
+
+
+async def _turns(
+    participants: Sequence[Session], opening: str, rounds: int, cell: Cell | None
+) -> AsyncGenerator[tuple[int, Delta | Reply]]:
+    names = [session.name or f"participant {n}" for n, session in enumerate(participants, 1)]
+    unheard: list[list[str]] = [[opening] for _ in participants]
+    spoken = False
+    try:
+        for _ in range(rounds):
+            for place, speaker in enumerate(participants):
+                ask = replace(speaker.prepare("\n\n".join(unheard[place])), cell=cell)
+                said = ""
+                try:
+                    async with aclosing(speaker.answer(ask)) as items:
+                        async for item in items:
+                            said += item.text if isinstance(item, Delta) else ""
+                            yield place, item
+                finally:
+                    if said:
+                        spoken = True
+                        unheard[place] = []
+                        for other, waiting in enumerate(unheard):
+                            if other != place:
+                                waiting.append(f"{names[place]}: {said.strip()}")
+    finally:
+        # Who spoke last was not heard by all: each history holds the whole exchange.
+        for session, waiting in zip(participants, unheard, strict=True):
+            if spoken and waiting:
+                session.hear("\n\n".join(waiting))
+
+
+async def chorus(
+    asked: Sequence[tuple[Session, Ask]],
+) -> AsyncGenerator[tuple[int, Delta | Reply | NbConvoError]]:
+    """Ask several at once, on the I/O thread; yield who speaks, by place, and what.
+
+    One that fails yields its error as its last item; the others go on.
+    """
+    said: asyncio.Queue[tuple[int, Delta | Reply | NbConvoError] | None] = asyncio.Queue()
+
+    async def listen(place: int, session: Session, ask: Ask) -> None:
+        try:
+            async with aclosing(session.answer(ask)) as items:
+                async for item in items:
+                    said.put_nowait((place, item))
+        except NbConvoError as error:
+            said.put_nowait((place, error))
+        finally:
+            said.put_nowait(None)
+
+    tasks = [
+        asyncio.create_task(listen(place, session, ask))
+        for place, (session, ask) in enumerate(asked)
+    ]
+    try:
+        ended = 0
+        while ended < len(tasks):
+            if (item := await said.get()) is None:
+                ended += 1
+            else:
+                yield item
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,55 @@
+"""Services: what turns messages into a request and a response into deltas; and their registry."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from nbconvo.errors import InputError, UnknownName
+from nbconvo.services.base import BaseService, ModelInfo, Request
+from nbconvo.services.chat import ChatService
+from nbconvo.services.presets import OpenAIService, OpenRouterService
+
+__all__ = [
+    "BaseService",
+    "ChatService",
+    "ModelInfo",
+    "OpenAIService",
+    "OpenRouterService",
+    "Request",
+    "get",
+    "names",
+    "register",
+]
+
+_registry: dict[str, BaseService] = {}
+
+
+def register(name: str, service: BaseService | type[BaseService]) -> None:
+    """Make ``service`` known as ``name``, to ``--service name`` and ``service="name"`` alike."""
+    if not name or any(character.isspace() or character in ":/" for character in name):
+        raise InputError(f"a service's name is one word without ':' or '/', not {name!r}")
+    _registry[name] = service() if isinstance(service, type) else service
+
+
+def get(name: str) -> BaseService:
+    """Return the service called ``name``; an http address stands for what answers there.
+
+    Raises:
+        UnknownName: If there is none, with the nearest known name.
+    """
+    if name not in _registry and name.startswith(("http://", "https://")):
+        _registry[name] = ChatService(base_url=name, name=urlsplit(name).netloc.rpartition("@")[2])
+    try:
+        return _registry[name]
+    except KeyError:
+        remedy = f"known are {', '.join(names())}, or the http address of a compatible server"
+        raise UnknownName("service", name, names(), remedy) from None
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all known services."""
+    return tuple(name for name in _registry if "/" not in name)
+
+
+register("openai", OpenAIService)
+register("openrouter", OpenRouterService)

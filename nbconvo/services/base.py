@@ -1,0 +1,222 @@
+"""What a service is: messages to a request, events to deltas, failures to errors. All pure."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from nbconvo.errors import InputError, MissingKey, ServiceError
+from nbconvo.keys import Key, Masked
+from nbconvo.messages import Delta, Message
+from nbconvo.services.failures import failure
+
+__all__ = ["BaseService", "ModelInfo", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request: where to, which JSON body (``None``: a GET), and headers of its own.
+
+    The service's headers, the key among them, are added when it is sent.
+    """
+
+    url: str
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that a service offers. ``context`` is in tokens, ``None`` where not told."""
+
+    id: str
+    context: int | None = None
+
+
+class BaseService:
+    """A service that answers over HTTP. Subclass it, and say how a request and a reply look.
+
+    A subclass sets ``name``, ``address`` and, where they exist, ``key_variable`` and
+    ``default_model``, and defines :meth:`request`, :meth:`deltas` and :meth:`reply`.
+    No state of a request may be kept on ``self``: many run at once.
+
+    Args:
+        api_key: The key; by default the environment's ``<NAME>_API_KEY``.
+        base_url: The address; by default ``<NAME>_BASE_URL``, else the service's own.
+        max_requests_per_minute: Rate limit to keep; ``None`` is none.
+        max_tokens_per_minute: Rate limit to keep, input and output together; ``None`` is none.
+        max_concurrent: How many requests may be in flight at once; ``None`` is no limit.
+        max_attempts: How often one request is tried in all.
+        timeout: Seconds to wait for the first byte, and between two.
+        headers: Sent with every request, over the service's own.
+        name: What to call it, where the class's own name does not tell enough.
+
+    Raises:
+        InputError: If a number is not positive, or ``base_url`` is not an http address.
+    """
+
+    name: str = ""
+    address: ClassVar[str] = ""
+    default_model: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        api_key: str | Key | None = None,
+        base_url: str | None = None,
+        *,
+        max_requests_per_minute: float | None = None,
+        max_tokens_per_minute: float | None = None,
+        max_concurrent: int | None = None,
+        max_attempts: int = 5,
+        timeout: float = 120.0,
+        headers: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        for label, value in (
+            ("max_requests_per_minute", max_requests_per_minute),
+            ("max_tokens_per_minute", max_tokens_per_minute),
+            ("max_concurrent", max_concurrent),
+            ("max_attempts", max_attempts),
+            ("timeout", timeout),
+        ):
+            check_positive(label, value)
+        self.name = name or self.name
+        self._key = Key(api_key) if isinstance(api_key, str) and api_key else api_key or None
+        self._base_url = checked_url(base_url) if base_url else None
+        self.max_requests_per_minute = max_requests_per_minute
+        self.max_tokens_per_minute = max_tokens_per_minute
+        self.max_concurrent = max_concurrent
+        self.max_attempts = max_attempts
+        self.timeout = timeout
+        self.headers = {name: Masked(value) for name, value in (headers or {}).items()}
+
+    @property
+    def base_url(self) -> str:
+        """The address in force: the argument, else the environment's, else the service's own."""
+        variable = os.environ.get(f"{self._variable_prefix}_BASE_URL")
+        url = self._base_url or (checked_url(variable) if variable else self.address)
+        if not url:
+            raise InputError(f"service {self.name!r} has no address; pass base_url=")
+        return url
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that holds the key."""
+        return f"{self._variable_prefix}_API_KEY"
+
+    @property
+    def key(self) -> Key | None:
+        """The key in force, or ``None``. It never prints."""
+        if isinstance(self._key, Key):
+            return self._key
+        value = os.environ.get(self.key_variable, "").strip()
+        return Key(value) if value else None
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether requests are refused without a key: at the service's own address only."""
+        return self.base_url == self.address
+
+    @property
+    def account(self) -> tuple[str, Key | None]:
+        """What rate limits belong to: services with equal accounts share one limiter."""
+        return (self.base_url, self.key)
+
+    @property
+    def _variable_prefix(self) -> str:
+        return re.sub(r"\W", "_", self.name).upper()
+
+    def checked_key(self) -> Key | None:
+        """Return the key, or raise ``MissingKey`` where one is needed and there is none."""
+        if (key := self.key) is None and self.needs_key:
+            raise MissingKey(
+                f"{self.name} needs a key: set the environment variable {self.key_variable}, "
+                f"or pass api_key= to the service; without one, use --service offline"
+            )
+        return key
+
+    async def open(self) -> None:
+        """Prepare to be asked; runs on the I/O thread before each request. Nothing by default."""
+
+    async def close(self) -> None:
+        """Undo :meth:`open`; runs on the I/O thread when it ends. Nothing by default."""
+
+    def request(
+        self,
+        messages: Sequence[Message],
+        model: str | None,
+        options: Mapping[str, Any],
+    ) -> Request:
+        """Return the request that asks ``model`` to go on with ``messages``."""
+        raise NotImplementedError
+
+    def deltas(self, event: Mapping[str, Any]) -> Iterator[Delta]:
+        """Yield the deltas that one event of the stream holds (its JSON data, decoded)."""
+        raise NotImplementedError
+
+    def reply(self, body: Mapping[str, Any]) -> Iterator[Delta]:
+        """Yield a reply that came whole, as deltas; the last has a ``finish_reason``."""
+        raise NotImplementedError
+
+    def models_request(self) -> Request:
+        """Return the request that lists the service's models."""
+        return Request(f"{self.base_url}/models")
+
+    def models(self, body: Mapping[str, Any]) -> tuple[ModelInfo, ...]:
+        """Return the models that a models reply lists, in its order."""
+        raise NotImplementedError
+
+    def failure(
+        self, status: int, headers: Mapping[str, str], body: str, model: str | None
+    ) -> ServiceError:
+        """Return the error that a response with an error status, or an error event, stands for."""
+        return failure(self.name, status, headers, body, model=model, key=self.key)
+
+    def request_headers(self) -> dict[str, str]:
+        """Return the headers of every request, the key among them; secret ones don't print.
+
+        Raises:
+            MissingKey: Where a key is needed and there is none.
+        """
+        key = self.checked_key()
+        headers: dict[str, str] = {"Accept": "application/json"}
+        if key is not None:
+            headers["Authorization"] = Masked("Bearer " + key.reveal())
+        return headers | self.headers
+
+    def __repr__(self) -> str:
+        limits = "".join(
+            f", {label}={value:g}"
+            for label in ("max_requests_per_minute", "max_tokens_per_minute", "max_concurrent")
+            if (value := getattr(self, label)) is not None
+        )
+        return f"{type(self).__name__}({shown_url(self.base_url)!r}{limits})"
+
+
+def check_positive(label: str, value: object) -> None:
+    """Raise ``InputError`` unless ``value`` is ``None`` or a number above 0."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise InputError(f"{label} must be a number above 0, not {value!r}")
+
+
+def checked_url(url: str) -> str:
+    """Return ``url`` without a trailing slash; raise ``InputError`` unless it is an http one."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InputError(
+            f"base_url {shown_url(url)!r} is not an http address such as http://127.0.0.1:8080/v1"
+        )
+    return url.rstrip("/")
+
+
+def shown_url(url: str) -> str:
+    """Return ``url`` without the user, password and query that may hold a secret."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()

@@ -1,0 +1,125 @@
+"""The chat completions protocol: messages to a request, events to deltas.
+
+After OpenAI's API reference, "Chat Completions", and what compatible servers were seen to leave
+out or put elsewhere: every field of a chunk is optional, usage may come in a chunk of its own
+before or after the end, or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nbconvo.messages import Delta, Message, Usage
+from nbconvo.services.base import BaseService, ModelInfo, Request
+
+__all__ = ["ChatService"]
+
+
+class ChatService(BaseService):
+    """Any service that speaks OpenAI's chat completions, at ``base_url``."""
+
+    name = "custom"
+
+    @property
+    def max_tokens_field(self) -> str:
+        """The name under which the service takes ``max_tokens``."""
+        return "max_tokens"
+
+    def request(
+        self, messages: Sequence[Message], model: str | None, options: Mapping[str, Any]
+    ) -> Request:
+        """Return the POST to ``/chat/completions``; options that are ``None`` are left out."""
+        given = {name: value for name, value in options.items() if value is not None}
+        extra = given.pop("extra_body", {})
+        given.pop("model", None)
+        if given.get("n") == 1:
+            del given["n"]
+        if "max_tokens" in given:
+            given[self.max_tokens_field] = given.pop("max_tokens")
+        if given.get("stream"):
+            given["stream_options"] = {"include_usage": True}
+        else:
+            given.pop("stream", None)
+        body = {
+            **({"model": model} if model else {}),
+            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            **given,
+            **extra,
+        }
+        return Request(f"{self.base_url}/chat/completions", body)
+
+    def deltas(self, event: Mapping[str, Any]) -> Iterator[Delta]:
+        """Yield the deltas of one chunk."""
+        yield from self._deltas(event, "delta")
+
+    def reply(self, body: Mapping[str, Any]) -> Iterator[Delta]:
+        """Yield a reply that was not streamed, as deltas."""
+        yield from self._deltas(body, "message")
+
+    def models(self, body: Mapping[str, Any]) -> tuple[ModelInfo, ...]:
+        """Return the models of ``GET /models``, in the service's order."""
+        return tuple(
+            ModelInfo(str(model["id"]), _whole(model.get("context_length")))
+            for model in _dicts(body.get("data"))
+            if "id" in model
+        )
+
+    def _deltas(self, data: Mapping[str, Any], part: str) -> Iterator[Delta]:
+        usage = read_usage(data.get("usage"))
+        model = data.get("model")
+        if usage or isinstance(model, str):
+            yield Delta(usage=usage, model=model if isinstance(model, str) else None)
+        for choice in _dicts(data.get("choices")):
+            said = choice.get(part)
+            said = said if isinstance(said, Mapping) else {}
+            reason = choice.get("finish_reason")
+            delta = Delta(
+                # A refusal is what the model has to say: it takes the place of the content.
+                text=_text(said.get("content")) or _text(said.get("refusal")),
+                reasoning=_text(said.get("reasoning")) or _text(said.get("reasoning_content")),
+                index=_whole(choice.get("index")) or 0,
+                finish_reason=reason if isinstance(reason, str) else None,
+            )
+            if delta.text or delta.reasoning or delta.finish_reason:
+                yield delta
+
+
+def read_usage(data: object) -> Usage | None:
+    """Return the usage that a reply reports, or ``None`` if it reports none."""
+    if not isinstance(data, Mapping):
+        return None
+    prompt, completion = (
+        details if isinstance(details := data.get(name), Mapping) else {}
+        for name in ("prompt_tokens_details", "completion_tokens_details")
+    )
+    cost = data.get("cost")
+    if isinstance(cost, Mapping):  # Perplexity
+        cost = cost.get("total_cost")
+    cached = prompt.get("cached_tokens", data.get("prompt_cache_hit_tokens"))  # or DeepSeek's name
+    return Usage(
+        _whole(data.get("prompt_tokens")) or 0,
+        _whole(data.get("completion_tokens")) or 0,
+        _whole(cached) or 0,
+        _whole(completion.get("reasoning_tokens")) or 0,
+        float(cost) if isinstance(cost, int | float) else None,
+        requests=1,
+    )
+
+
+def _dicts(value: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, Mapping))
+
+
+def _text(value: object) -> str:
+    """The text of a content: a string, or (Mistral) a list of parts, of which text ones count."""
+    if isinstance(value, str):
+        return value
+    return "".join(
+        part["text"] for part in _dicts(value) if isinstance(part.get("text"), str)
+    )
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

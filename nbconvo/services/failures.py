@@ -1,0 +1,225 @@
+"""What an error response says: which of our errors it is, and when to ask again. Pure.
+
+The shapes of the bodies, the codes and the headers are those that OpenAI, Anthropic, Google,
+Mistral, OpenRouter, litellm, FastAPI and llama.cpp were seen to send.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from typing import Any
+
+from nbconvo.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    ModelNotFound,
+    QuotaExhausted,
+    RateLimited,
+    ServerFailed,
+    ServiceError,
+)
+from nbconvo.keys import Key, scrub
+
+__all__ = ["failure", "retry_after", "status_of"]
+
+_QUOTA_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "enforced_spend_limit_reached",
+        "billing_error",
+    }
+)
+_STATUS_OF_NAME = {
+    "invalid_request_error": 400,
+    "context_length_exceeded": 400,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "resource_exhausted": 429,
+    "overloaded_error": 529,
+    **dict.fromkeys(_QUOTA_CODES, 429),
+}
+_LONGEST_TEXT = 300  # characters of a service's own error text that are worth a reader's line
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_TRY_AGAIN = re.compile(r"(?:try again|retry) in ((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)", re.IGNORECASE)
+
+
+def failure(
+    service: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    *,
+    model: str | None = None,
+    key: Key | None = None,
+) -> ServiceError:
+    """Return the error for a response with an error ``status`` and this ``body``.
+
+    The text is one line, scrubbed of keys, with the remedy after the service's own words.
+    ``status`` may be that inside the body, for a failure in mid-stream under HTTP 200.
+    """
+    found = _read(body)
+    said = _shortened(scrub(found.text, key))
+    wait = retry_after(headers, body)
+    details: dict[str, Any] = {"status": status, "code": found.code, "retry_after": wait}
+
+    def line(what: str, remedy: str = "") -> str:
+        return f"{service}: {what} ({status})" + (f": {said}" if said else "") + remedy
+
+    codes = {found.code, found.type}
+    if status == 402 or (status in {429, 403, 400} and codes & _QUOTA_CODES):
+        return QuotaExhausted(
+            line("quota or credit used up", "; waiting does not help: check the account's billing"),
+            **details,
+        )
+    if status == 429:
+        asked = f"; it asks to wait {wait:.3g} s" if wait is not None else ""
+        return RateLimited(
+            line("rate limit", f"{asked}; set --rpm or --tpm to stay below it"), **details
+        )
+    if status in {401, 403}:
+        remedy = "; check the key" if status == 401 else "; this key may not do that"
+        what = "key refused" if status == 401 else "not allowed"
+        return AuthenticationFailed(line(what, remedy), **details)
+    if status == 404:
+        what = f"no model {model!r} (or no such address)" if model else "not found"
+        return ModelNotFound(
+            line(what, f"; '%convo models {service}' lists what it has"), **details
+        )
+    if status >= 500 or status in {408, 409}:
+        return ServerFailed(line("the service failed"), **details)
+    return BadRequest(line("request refused"), **details)
+
+
+def status_of(error: object) -> int:
+    """Return the HTTP status that an ``error`` in a body or stream stands for; 500 if unclear."""
+    if not isinstance(error, Mapping):
+        return 500
+    for named in (error.get("code"), error.get("type"), error.get("status")):
+        if isinstance(named, int | str) and str(named).isdecimal() and 400 <= int(named) <= 599:
+            return int(named)
+        if isinstance(named, str) and (status := _STATUS_OF_NAME.get(named.lower())):
+            return status
+    return 500
+
+
+def retry_after(
+    headers: Mapping[str, str], body: str, *, now: Callable[[], float] = time.time
+) -> float | None:
+    """Return the seconds after which the service asks to be asked again, if it says so.
+
+    Looked for in the order: ``retry-after-ms``, ``retry-after`` (seconds or an HTTP date),
+    ``llm_provider-retry-after``, a hint in the body, the reset headers of an empty limit.
+    ``headers`` must look names up without regard to case; ``now`` is the clock, in Unix time.
+    """
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    for name in ("retry-after", "llm_provider-retry-after"):
+        if (seconds := _seconds(headers.get(name), now)) is not None:
+            return seconds
+    if (hint := re.search(r'retryDelay\\*"\s*:\s*\\*"([^"\\]+)', body)) and (
+        seconds := _duration(hint[1])
+    ) is not None:
+        return seconds
+    if (hint := _TRY_AGAIN.search(body)) and (seconds := _duration(hint[1])) is not None:
+        return seconds
+    resets = [
+        _duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
+        for kind in ("requests", "tokens")
+        if _number(headers.get(f"x-ratelimit-remaining-{kind}")) == 0
+    ]
+    return max((seconds for seconds in resets if seconds is not None), default=None)
+
+
+class _Found:
+    """What an error body holds: its text, and the service's code and type for it."""
+
+    __slots__ = ("code", "text", "type")
+
+    def __init__(self, text: str, code: object = None, type: object = None) -> None:
+        # Whoever runs the server wrote this: no escape sequence of it may reach a terminal.
+        printable = "".join(letter if letter.isprintable() else " " for letter in text)
+        self.text = " ".join(printable.split())
+        self.code = None if code is None else str(code)
+        self.type = None if type is None else str(type)
+
+
+def _read(body: str) -> _Found:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        is_page = body.lstrip()[:1] == "<"
+        return _Found("" if is_page else body)
+    if isinstance(data, list) and data:
+        data = data[0]
+    if not isinstance(data, dict):
+        return _Found(data if isinstance(data, str) else body)
+    named = (data.get(name) for name in ("error", "detail", "message"))
+    error = next((value for value in named if value and isinstance(value, str | dict | list)), "")
+    about = error if isinstance(error, dict) else data
+    return _Found(_words(error), about.get("code"), about.get("type") or about.get("status"))
+
+
+def _words(said: object) -> str:
+    """The text of an error. FastAPI sends a list of what is wrong with which field."""
+    if isinstance(said, str):
+        return said
+    if isinstance(said, list):
+        return "; ".join(_words(one) for one in said)
+    if isinstance(said, dict):
+        place = said.get("loc")
+        where = ".".join(map(str, place)) + ": " if isinstance(place, list) else ""
+        for name in ("message", "msg", "error", "detail"):
+            if text := said.get(name):
+                return where + _words(text)
+    return json.dumps(said)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < math.inf else None
+
+
+def _seconds(text: str | None, now: Callable[[], float]) -> float | None:
+    if not text:
+        return None
+    if (value := _number(text)) is not None:
+        return value
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if moment.tzinfo is None:  # the date named no zone; HTTP knows none but GMT
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now())
+
+
+def _duration(text: str) -> float | None:
+    """Seconds in a Go duration such as ``6m0s`` or ``172.8ms``; ``None`` if it is not one."""
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -1,0 +1,218 @@
+"""Messages as JSON Lines, CSV, Markdown or a pandas DataFrame, and as a file of these."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from nbconvo.errors import InputError, LogError
+from nbconvo.log import encode_message, to_line
+from nbconvo.messages import Message
+
+__all__ = ["export", "to_csv", "to_jsonl", "to_markdown", "to_pandas"]
+
+_COLUMNS = (
+    "id",
+    "role",
+    "name",
+    "content",
+    "created",
+    "service",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+    "seconds",
+    "finish_reason",
+)
+_TITLE = "Conversation"
+_CUT_SHORT = frozenset({"stopped", "cut", "length", "content_filter"})
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
+
+
+def to_jsonl(messages: Sequence[Message]) -> str:
+    """Return one JSON object a line, with all that is known of each message.
+
+    The objects are those of the log's ``message`` events, without ``event``, ``time``, ``parent``.
+    """
+    events = [encode_message(message) for message in messages]
+    return "".join(to_line(_without(event, "event")) + "\n" for event in events)
+
+
+def to_csv(messages: Sequence[Message]) -> str:
+    """Return a table with a header line, as RFC 4180 says; what is unknown is empty.
+
+    Texts are written as they are, so that they can be read back: one that begins with ``=`` is
+    a formula to a spreadsheet. Import a file of replies with ``content`` as a text column.
+    """
+    file = io.StringIO()
+    writer = csv.DictWriter(file, _COLUMNS)
+    writer.writeheader()
+    for message in messages:
+        writer.writerow(_row(message) | {"created": message.created.isoformat()})
+    return file.getvalue()
+
+
+def to_markdown(messages: Sequence[Message], title: str = _TITLE) -> str:
+    """Return a document with a heading for each turn, the speaker, and the text as it is.
+
+    A code fence that a reply left open is closed, so that it does not take in the next turn.
+    """
+    parts = [f"# {_one_line(title)}"]
+    for message in messages:
+        parts += [f"## {_speaker(message)}", *_byline(message), _closed(message.content)]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_pandas(messages: Sequence[Message]) -> Any:
+    """Return a ``pandas.DataFrame`` with the columns of :func:`to_csv`, ``created`` in UTC.
+
+    Raises:
+        InputError: If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise InputError("pandas is not installed; pip install pandas") from None
+    frame = pandas.DataFrame([_row(message) for message in messages], columns=list(_COLUMNS))
+    frame["created"] = pandas.to_datetime(frame["created"], utc=True)
+    return frame.astype(
+        {
+            "input_tokens": "Int64",
+            "output_tokens": "Int64",
+            "cost": "float64",
+            "seconds": "float64",
+        }
+    )
+
+
+def export(
+    messages: Sequence[Message],
+    file: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    title: str = _TITLE,
+) -> Path:
+    """Write ``messages`` to ``file`` in the format that its suffix names; return its path.
+
+    The file appears whole or not at all. ``~`` is the home directory.
+
+    Raises:
+        InputError: If the suffix is none of ``.jsonl``, ``.csv``, ``.md``, or the file exists
+            and ``force`` is not given.
+        LogError: If the file cannot be written.
+    """
+    shown = os.fspath(file)
+    path = Path(file)
+    render = _FORMATS.get(path.suffix.lower())
+    if render is None:
+        raise InputError(f"{shown!r} has no known format; end it in {_known_suffixes()}")
+    data = _encoded(render(messages, title))
+    try:
+        path = path.expanduser()
+        _write(path, data, force)
+    except FileExistsError:
+        raise InputError(f"{shown!r} exists; add --force to overwrite") from None
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL byte; no such home directory
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise LogError(f"cannot write {shown!r}: {reason}; choose another file") from None
+    return path
+
+
+_FORMATS: Mapping[str, Callable[[Sequence[Message], str], str]] = MappingProxyType(
+    {
+        ".jsonl": lambda messages, _: to_jsonl(messages),
+        ".csv": lambda messages, _: to_csv(messages),
+        ".md": to_markdown,
+    }
+)
+
+
+def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != name}
+
+
+def _known_suffixes() -> str:
+    *most, last = _FORMATS
+    return f"{', '.join(most)} or {last}"
+
+
+def _row(message: Message) -> dict[str, Any]:
+    row = {name: getattr(message, name, None) for name in _COLUMNS}
+    if (usage := message.usage) is not None:
+        row |= {name: getattr(usage, name) for name in ("input_tokens", "output_tokens", "cost")}
+    return row
+
+
+def _speaker(message: Message) -> str:
+    return _one_line(message.name or "") or message.role.capitalize()
+
+
+def _byline(message: Message) -> list[str]:
+    """Which model spoke, and what cut it short, in one line; none for a user's message."""
+    cut_short = message.finish_reason if message.finish_reason in _CUT_SHORT else None
+    words = [word for word in (message.model, cut_short) if word]
+    return [f"*{_one_line(' · '.join(words))}*"] if words else []
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _closed(text: str) -> str:
+    """Return ``text``, and the end of its code block if that is missing."""
+    fence = ""
+    for line in text.splitlines():
+        found = _FENCE.match(line)
+        if found and not fence:
+            fence = found[1]
+        elif found and found[1].startswith(fence) and not found[2].strip():
+            fence = ""
+    return text + ("" if text.endswith("\n") else "\n") + fence if fence else text
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8; a half of a surrogate pair, which it cannot hold, becomes a replacement character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _write(path: Path, data: bytes, force: bool) -> None:
+    """Put ``data`` at ``path`` in one step; raise ``FileExistsError`` unless that is wanted."""
+    if path.is_dir():
+        raise IsADirectoryError(None, "it is a directory")
+    if path.exists() and not force:
+        raise FileExistsError
+    beside = path.with_name(f".nbconvo-{os.urandom(8).hex()}.tmp")
+    try:
+        with open(beside, "xb") as file:
+            file.write(data)
+        if force:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copymode(path, beside)
+            os.replace(beside, path)
+        else:
+            _move_to_new(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _move_to_new(beside: Path, path: Path) -> None:
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: take the name, then put the file there
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        try:
+            os.replace(beside, path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,97 @@
+"""A reply as a whole: a text that knows where it came from and shows itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from nbconvo.messages import Message, Usage
+
+__all__ = ["Reply"]
+
+# A fence of three or more backticks or tildes, its info string, and the code up to its like.
+_FENCE = re.compile(
+    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^ {0,3}(?P=fence)[`~]*[ \t]*$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class Reply(str):
+    """The text of a reply, shown as safe Markdown where it is displayed.
+
+    Attributes:
+        message: The message on the conversation's tree.
+        choices: The texts of all alternatives, this one first; more than one when ``n`` was.
+    """
+
+    message: Message
+    choices: tuple[str, ...]
+    _quiet: bool
+
+    def __new__(cls, message: Message, choices: tuple[str, ...] = ()) -> Reply:
+        """Make the reply that ``message`` is."""
+        reply = super().__new__(cls, message.content)
+        reply.message = message
+        reply.choices = choices or (message.content,)
+        reply._quiet = False
+        return reply
+
+    @property
+    def speaker(self) -> str | None:
+        """The name of the session that said it."""
+        return self.message.name
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens that it took."""
+        return self.message.usage or Usage()
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars that it took, as the service reported them; ``None`` is unknown."""
+        return self.usage.cost
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why it ended: ``stop``, ``length``, ``stopped`` by the user, ..."""
+        return self.message.finish_reason
+
+    @property
+    def code_blocks(self) -> tuple[str, ...]:
+        """The contents of its fenced code blocks, in order."""
+        return tuple(found["code"] for found in _FENCE.finditer(self))
+
+    @property
+    def parsed(self) -> Any:
+        """The JSON value that it is, or that its only code block holds; ``None`` if neither."""
+        blocks = self.code_blocks
+        for text in (str(self), *(blocks if len(blocks) == 1 else ())):
+            try:
+                return json.loads(text)
+            except ValueError:
+                continue
+        return None
+
+    def shown(self) -> Reply:
+        """Return it, silent the next time it would be displayed: it is on the page already."""
+        self._quiet = True
+        return self
+
+    def _ipython_display_(self) -> None:
+        if self._quiet:
+            self._quiet = False
+            return
+        from IPython.display import publish_display_data
+
+        publish_display_data(self._repr_mimebundle_())
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        # No text/markdown: a front end may prefer it, and run what it holds.
+        from nbconvo import cards
+
+        card = cards.Card(self.speaker, self, footer=cards.footer(self.message))
+        return {"text/html": cards.html([card]), "text/plain": cards.text([card])}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Reply, (self.message, self.choices))

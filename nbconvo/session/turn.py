@@ -1,0 +1,148 @@
+"""One turn: what is asked and how, its way to the service, and the reply that comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nbconvo.errors import NbConvoError
+from nbconvo.messages import Cell, Delta, Message, Usage
+from nbconvo.services import BaseService
+from nbconvo.session.record import Record
+from nbconvo.session.reply import Reply
+
+if TYPE_CHECKING:
+    from nbconvo.client import Client
+
+__all__ = ["Ask", "messages_of", "parent_of", "take"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One ask, with everything that holds for this call only.
+
+    Attributes:
+        name: Who is asked.
+        content: The user's message; ``None`` asks again for a reply to ``again``.
+        begin: Whether to begin afresh rather than go on.
+        again: Id of the user's message that is to get another reply.
+        cell: The cell that asks; its own earlier turn is replaced.
+    """
+
+    name: str | None
+    content: str | None
+    system: str | None
+    service: BaseService
+    model: str | None
+    options: Mapping[str, Any]
+    begin: bool = False
+    again: str | None = None
+    cell: Cell | None = None
+
+
+def parent_of(ask: Ask, record: Record) -> str | None:
+    """Return the id of the message that the turn goes below, as of now."""
+    if ask.again is not None or ask.begin:
+        return ask.again
+    conversation = record.conversation
+    if ask.cell is not None and (earlier := conversation.asked_from(ask.cell)):
+        return conversation.parent(earlier.id)
+    return conversation.leaf
+
+
+def messages_of(ask: Ask, record: Record) -> tuple[Message, ...]:
+    """Return the messages that the turn would send, as of now: what to answer is the last."""
+    system = (Message(role="system", content=ask.system),) if ask.system else ()
+    return (*system, *record.conversation.path(parent_of(ask, record)), *_asked(ask))
+
+
+async def take(ask: Ask, record: Record, client: Client) -> AsyncGenerator[Delta | Reply]:
+    """Yield the deltas of the reply to ``ask``, then the reply as a whole.
+
+    The turn is put on record at its end, the user's message and the reply together: a failure
+    leaves the active path as it was; an interrupt keeps what had come, marked ``stopped``.
+    What had come of a reply that broke off stays in the tree, off the path, marked ``cut``.
+    """
+    parent, asked = parent_of(ask, record), _asked(ask)
+    messages, tally = messages_of(ask, record), _Tally()
+    try:
+        async with aclosing(client.stream(ask.service, messages, ask.model, ask.options)) as deltas:
+            async for delta in deltas:
+                tally.add(delta)
+                yield delta
+    except (asyncio.CancelledError, GeneratorExit):
+        if replies := tally.messages(ask, "stopped"):
+            record.commit([*asked, replies[0]], parent)
+        raise
+    except NbConvoError as error:
+        if replies := tally.messages(ask, "cut"):
+            record.keep([*asked, replies[0]], parent)
+        record.note("error", error=type(error).__name__, text=str(error), asked=ask.content)
+        raise
+    first, *others = tally.messages(ask)
+    record.commit([*asked, first], parent)
+    for other in others:
+        record.keep([other], record.conversation.parent(first.id))
+    yield Reply(first, (first.content, *(other.content for other in others)))
+
+
+def _asked(ask: Ask) -> tuple[Message, ...]:
+    if ask.content is None:
+        return ()
+    return (Message(role="user", content=ask.content, cell=ask.cell),)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Adds up the deltas of a reply, its alternatives (by index) apart."""
+
+    clock: Callable[[], float] = time.monotonic
+    texts: dict[int, str] = field(default_factory=dict)
+    reasonings: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    usage: Usage | None = None
+    model: str | None = None
+    sent: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sent = self.clock()
+
+    def add(self, delta: Delta) -> None:
+        """Count a delta in."""
+        if delta.text:
+            self.texts[delta.index] = self.texts.get(delta.index, "") + delta.text
+        if delta.reasoning:
+            self.reasonings[delta.index] = self.reasonings.get(delta.index, "") + delta.reasoning
+        if delta.finish_reason:
+            self.reasons[delta.index] = delta.finish_reason
+        self.usage = delta.usage or self.usage
+        self.model = delta.model or self.model
+
+    def messages(self, ask: Ask, reason: str | None = None) -> list[Message]:
+        """Return the alternatives as messages, the first one with the usage of all.
+
+        Args:
+            ask: What was asked.
+            reason: Why the reply ended, where it was not the service that ended it.
+        """
+        seconds = round(self.clock() - self.sent, 3)
+        said = self.texts.keys() | self.reasonings.keys()
+        indices = sorted(said if reason else said | self.reasons.keys())
+        return [
+            Message(
+                role="assistant",
+                content=self.texts.get(index, ""),
+                name=ask.name,
+                service=ask.service.name,
+                model=self.model or ask.model,
+                usage=self.usage if index == indices[0] else None,
+                finish_reason=reason or self.reasons.get(index),
+                seconds=seconds,
+                reasoning=self.reasonings.get(index, ""),
+            )
+            for index in indices
+        ]

@@ -1,0 +1,154 @@
+"""What all sessions of a process share: their names, the settings, the client and its thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from nbconvo import services
+from nbconvo.bridge import Bridge
+from nbconvo.errors import UnknownName
+from nbconvo.messages import Cell
+from nbconvo.offline.service import OfflineService
+from nbconvo.services import BaseService
+
+if TYPE_CHECKING:
+    from nbconvo.client import Client
+    from nbconvo.session.session import Session
+    from nbconvo.settings import NbConvo
+
+__all__ = ["Workspace", "split_model", "workspace"]
+
+services.register("offline", OfflineService)
+
+
+class Workspace:
+    """The sessions by name, and what their requests go through.
+
+    One for the process: the magics and the Python API must see the same sessions, and the
+    limits of an account can be kept only in one place.
+    """
+
+    #: The name of the notebook's own session, which needs none.
+    DEFAULT = "default"
+
+    def __init__(self) -> None:
+        self.bridge = Bridge()
+        #: The name of the session that a bare ``%%ask`` talks to.
+        self.current = self.DEFAULT
+        #: Tells which notebook cell is running; the magics set it while they are loaded.
+        self.cell: Callable[[], Cell | None] = lambda: None
+        self._sessions: dict[str, Session] = {}
+        self._settings: NbConvo | None = None
+        self._client: Client | None = None
+        self._client_loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def settings(self) -> NbConvo:
+        """The settings in force."""
+        if self._settings is None:
+            from nbconvo.settings import NbConvo
+
+            self._settings = NbConvo()
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: NbConvo | None) -> None:
+        self._settings = settings
+
+    @property
+    def nested(self) -> bool:
+        """Whether the kernel's own event loop is to turn while a cell waits."""
+        return self.settings.loop == "kernel"
+
+    @property
+    def client(self) -> Client:
+        """The client, made on first use; for the I/O thread only."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._client_loop is not loop:  # as after a fork
+            from nbconvo.client import Client
+
+            self._client, self._client_loop = Client(), loop
+        return self._client
+
+    def default_service(self) -> BaseService:
+        """The service of sessions that name none.
+
+        The configured one, else the first whose key or address the environment holds, else the
+        offline service.
+        """
+        if name := self.settings.resolved("service"):
+            return services.get(name)
+        if (model := self.settings.resolved("model")) and (named := split_model(model)[0]):
+            return named
+        for name in ("openai", "openrouter"):
+            prefix = name.upper()
+            if os.environ.get(f"{prefix}_API_KEY") or os.environ.get(f"{prefix}_BASE_URL"):
+                return services.get(name)
+        return services.get("offline")
+
+    def default_model(self, service: BaseService) -> str | None:
+        """The model for sessions that name none, at ``service``.
+
+        The configured model belongs to the configured service: no other is asked for it.
+        """
+        if (model := self.settings.resolved("model")) and service is self.default_service():
+            return split_model(model)[1]
+        return service.default_model
+
+    def add(self, session: Session, name: str) -> None:
+        """Make ``session`` known as ``name``, in place of one that was."""
+        self._sessions[name] = session
+
+    def get(self, name: str) -> Session:
+        """Return the session called ``name``.
+
+        Raises:
+            UnknownName: If there is none, with the nearest known name.
+        """
+        if name not in self._sessions:
+            remedy = f"begin one with: %%session {name}"
+            raise UnknownName("session", name, self._sessions, remedy)
+        return self._sessions[name]
+
+    def own(self) -> Session:
+        """Return the current session; the notebook's own begins when it is first asked."""
+        from nbconvo.session.session import Session
+
+        if self.current == self.DEFAULT and self.DEFAULT not in self:
+            return Session(name=self.DEFAULT)
+        return self.get(self.current)
+
+    def remove(self, name: str) -> None:
+        """Forget the session called ``name``, if there is one; its log stays."""
+        self._sessions.pop(name, None)
+
+    __getitem__ = get
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sessions
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(tuple(self._sessions.values()))
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all sessions, oldest first."""
+        return tuple(self._sessions)
+
+    def close(self) -> None:
+        """End the I/O thread with all that is open on it. The next request begins anew."""
+        client, self._client = self._client, None
+        self.bridge.close(client.close if client else None)
+
+
+def split_model(model: str) -> tuple[BaseService | None, str]:
+    """Split ``service:model`` where the first part is a known service; else it is all model."""
+    name, colon, rest = model.partition(":")
+    if colon and rest and name in services.names():
+        return services.get(name), rest
+    return None, model
+
+
+workspace = Workspace()

@@ -1,0 +1,44 @@
+"""The settings behind ``%config NbConvo``: shared by the magics and the Python API."""
+
+from __future__ import annotations
+
+from traitlets import Enum, Float, Int, Unicode, validate
+from traitlets.config import Configurable
+
+from nbconvo.configs import environment
+from nbconvo.errors import InputError
+
+__all__ = ["NbConvo"]
+
+
+class NbConvo(Configurable):
+    """Defaults of every session; a session's own settings and a cell's line come before them.
+
+    An empty value leaves the choice to the environment (``NBCONVO_SERVICE``, ``NBCONVO_MODEL``,
+    ``NBCONVO_DIR``), and that to the built-in default.
+    """
+
+    service = Unicode(
+        help="Service of sessions that name none: a known name or an http address."
+    ).tag(config=True)
+    model = Unicode(help="Model of sessions that name none.").tag(config=True)
+    dir = Unicode(help="Directory of the logs of sessions that name none; empty: no log.").tag(
+        config=True
+    )
+    loop = Enum(
+        ["thread", "kernel"],
+        default_value="thread",
+        help="'kernel' keeps the kernel's own event loop turning while a cell asks.",
+    ).tag(config=True)
+    repaint = Float(0.1, help="Seconds between two repaints of a streaming reply.").tag(config=True)
+    max_rounds = Int(20, help="Most rounds that an %%exchange may be told to go.").tag(config=True)
+
+    @validate("repaint")
+    def _check_repaint(self, proposal: dict[str, float]) -> float:
+        if not 0.02 <= (value := proposal["value"]) <= 5:
+            raise InputError(f"repaint must lie between 0.02 and 5 seconds, not {value!r}")
+        return value
+
+    def resolved(self, setting: str) -> str | None:
+        """Return ``service``, ``model`` or ``dir`` as set here, else as in the environment."""
+        return getattr(self, setting) or environment(setting)

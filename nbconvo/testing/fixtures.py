@@ -1,0 +1,41 @@
+"""pytest fixtures; load them with ``pytest_plugins = ["nbconvo.testing.fixtures"]``.
+
+The line belongs in the ``conftest.py`` at the root of the tests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from nbconvo.testing.provider import FakeProvider
+
+__all__ = ["fake_provider", "nbconvo_env"]
+
+_PREFIXES = ("NBCONVO_", "OPENAI_", "OPENROUTER_")
+_SUFFIXES = ("_API_KEY", "_BASE_URL")
+
+
+@pytest.fixture
+def fake_provider() -> Iterator[FakeProvider]:
+    """A running fake provider, fresh for each test."""
+    with FakeProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def nbconvo_env(fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
+    """The fake provider, with an environment in which the service ``openai`` leads to it.
+
+    All other ``*_API_KEY`` and ``*_BASE_URL``, and all ``NBCONVO_*``, ``OPENAI_*`` and
+    ``OPENROUTER_*``, are removed until the test ends, so that no real account can be reached.
+    Kernels started by the test inherit the environment.
+    """
+    for name in list(os.environ):
+        if name.startswith(_PREFIXES) or name.endswith(_SUFFIXES):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("OPENAI_BASE_URL", fake_provider.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-not-a-key")
+    return fake_provider

@@ -1,0 +1,90 @@
+"""The values: they are frozen, and usages add up without inventing a figure."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbconvo.messages import Cell, Delta, Message, Usage
+
+usages = st.builds(
+    Usage,
+    st.integers(0, 1000),
+    st.integers(0, 1000),
+    st.integers(0, 1000),
+    st.integers(0, 1000),
+    st.none() | st.integers(0, 1000).map(float),  # whole, so that sums are exact
+    st.integers(0, 3),
+    st.booleans(),
+)
+quick = settings(deadline=None, database=None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Usage(), Cell("c", "1"), Delta(), Message(role="user", content="")],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_are_frozen_and_take_no_further_field(value):
+    first = dataclasses.fields(value)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(value, first, "changed")
+    assert not hasattr(value, "__dict__")
+
+
+def test_a_delta_is_its_text():
+    assert str(Delta("half a ")) == "half a "
+    assert str(Delta(reasoning="hm", notice="waiting")) == ""
+
+
+def test_each_message_has_an_id_of_its_own():
+    assert Message(role="user", content="a").id != Message(role="user", content="a").id
+
+
+def test_a_message_is_created_in_utc():
+    created = Message(role="user", content="a").created
+    assert created.tzinfo is UTC
+    assert created.utcoffset() == timedelta(0)
+
+
+def test_total_tokens_are_input_and_output():
+    assert Usage(3, 4, cached_tokens=2, reasoning_tokens=1).total_tokens == 7
+
+
+def test_usages_add_up_field_by_field():
+    total = Usage(1, 2, 3, 4, 0.5, 1) + Usage(10, 20, 30, 40, 0.25, 2)
+    assert total == Usage(11, 22, 33, 44, 0.75, 3)
+
+
+def test_one_unknown_cost_makes_the_sum_unknown():
+    assert (Usage(cost=0.5, requests=1) + Usage(requests=1)).cost is None
+
+
+def test_a_cost_of_nothing_is_a_known_cost():
+    assert (Usage(cost=0.0, requests=1) + Usage(cost=0.5, requests=1)).cost == 0.5
+
+
+def test_a_known_cost_is_kept_where_no_request_was_counted():
+    assert (Usage(cost=0.5) + Usage()).cost == 0.5
+
+
+def test_one_estimate_makes_the_sum_an_estimate():
+    assert (Usage(1, estimated=True) + Usage(1)).estimated
+
+
+@quick
+@given(usages)
+def test_no_usage_adds_nothing(usage):
+    assert usage + Usage() == usage
+    assert Usage() + usage == usage
+
+
+@quick
+@given(usages, usages, usages)
+def test_the_sum_does_not_depend_on_the_order(a, b, c):
+    assert a + b == b + a
+    assert (a + b) + c == a + (b + c)
