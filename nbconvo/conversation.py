@@ -49,7 +49,7 @@ class Conversation:
     @property
     def usage(self) -> Usage:
         """What all replies took, those off the active path included: they were paid for."""
-        return sum((m.usage for m in self._messages.values() if m.usage), Usage())
+        return sum((message.usage for message in self if message.usage), Usage())
 
     def path(self, leaf: str | None) -> tuple[Message, ...]:
         """The messages from the first to ``leaf``."""
@@ -85,7 +85,7 @@ class Conversation:
 
     def __iter__(self) -> Iterator[Message]:
         """All messages in the order in which they were added, every branch included."""
-        return iter(self._messages.values())
+        return iter(tuple(self._messages.values()))  # a copy: another thread may be adding
 
     def __len__(self) -> int:
         return len(self._messages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 from nbconvo.bridge.inbox import heartbeat
@@ -20,13 +20,20 @@ _CLEAN_UP = 1.0  # seconds that a cancelled wait waits for what it cancelled
 class Job(Generic[T]):
     """Can be awaited from any event loop, waited for from any thread, and cancelled from both.
 
-    It is done when the coroutine has really ended, its clean-up after a cancellation included.
+    It is done when the coroutine has really ended, its clean-up after a cancellation included;
+    ``on_end`` is called after that, on the I/O thread.
     """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        loop: asyncio.AbstractEventLoop,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
         self._future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._loop = loop
         self._coroutine = coroutine
+        self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
         loop.call_soon_threadsafe(self._start)
 
@@ -70,6 +77,7 @@ class Job(Generic[T]):
 
     def _start(self) -> None:
         self._task = self._loop.create_task(self._run())
+        self._task.add_done_callback(self._end)
 
     def _cancel(self) -> None:
         # Called on the loop, after _start: the calls of one thread keep their order, and a
@@ -86,3 +94,10 @@ class Job(Generic[T]):
             self._future.set_exception(error)
         else:
             self._future.set_result(result)
+
+    def _end(self, _: object) -> None:
+        if not self._future.done():  # cancelled before its first step, so _run never ran
+            self._coroutine.close()
+            self._future.set_exception(concurrent.futures.CancelledError())
+        if self._on_end is not None:
+            self._on_end()

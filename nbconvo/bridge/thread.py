@@ -34,10 +34,14 @@ class Bridge:
 
     Sync: :meth:`run` and :meth:`batches`. From any event loop: ``await start(...)`` and
     :meth:`relay`. In the background: :meth:`start`. The thread starts on first use, again
-    after a fork, and ends with :meth:`close`.
+    after a fork, and ends with :meth:`close`, or with the process.
+
+    Args:
+        last: Runs on the thread before it ends, to close what was opened there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        self._last = last
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -48,9 +52,11 @@ class Bridge:
         """Whether the I/O thread runs, in this process."""
         return self._thread is not None and self._pid == os.getpid() and self._thread.is_alive()
 
-    def start(self, coroutine: Coroutine[Any, Any, T]) -> Job[T]:
+    def start(
+        self, coroutine: Coroutine[Any, Any, T], on_end: Callable[[], None] | None = None
+    ) -> Job[T]:
         """Begin ``coroutine`` on the I/O thread and return at once."""
-        return Job(coroutine, self._running_loop())
+        return Job(coroutine, self._running_loop(), on_end)
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, nested: bool = False) -> T:
         """Run ``coroutine`` on the I/O thread and return its result; SIGINT cancels it.
@@ -88,10 +94,10 @@ class Bridge:
             if loop is None:
                 inbox = ThreadInbox[T]()
                 take = inbox.take
-                job = self.start(_pump(items, inbox.put, inbox.close))
+                job = self.start(_pump(items, inbox.put), inbox.close)
             else:
                 arrivals = LoopInbox[T](loop)
-                job = self.start(_pump(items, arrivals.put, arrivals.close))
+                job = self.start(_pump(items, arrivals.put), arrivals.close)
 
                 def take(interval: float) -> tuple[list[T], bool]:
                     return loop.run_until_complete(arrivals.take(interval))
@@ -113,7 +119,7 @@ class Bridge:
         """Run ``items`` on the I/O thread; yield each on whatever event loop this runs on."""
         loop = asyncio.get_running_loop()
         inbox = LoopInbox[T](loop)
-        job = self.start(_pump(items, inbox.put, inbox.close))
+        job = self.start(_pump(items, inbox.put), inbox.close)
         try:
             with heartbeat(loop):
                 more = True
@@ -128,8 +134,8 @@ class Bridge:
                 with contextlib.suppress(BaseException):
                     await job
 
-    def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """End the thread: cancel what runs on it, run ``last`` there, and wait for the end."""
+    def close(self) -> None:
+        """End the thread: cancel what runs on it, and wait for the end."""
         with self._lock:
             if not self.running:
                 return
@@ -137,7 +143,7 @@ class Bridge:
             self._thread = self._loop = None
         assert thread is not None
         assert loop is not None
-        asyncio.run_coroutine_threadsafe(_finish(loop, last), loop)
+        asyncio.run_coroutine_threadsafe(_finish(loop, self._last), loop)
         thread.join(_JOIN_TIMEOUT)
         atexit.unregister(self.close)
 
@@ -188,13 +194,8 @@ async def _finish(
         loop.stop()
 
 
-async def _pump(
-    items: AsyncGenerator[T], put: Callable[[T], None], close: Callable[[], None]
-) -> None:
-    try:
-        async with aclosing(items) as source:
-            async for item in source:
-                put(item)
-    finally:
-        close()
+async def _pump(items: AsyncGenerator[T], put: Callable[[T], None]) -> None:
+    async with aclosing(items) as source:
+        async for item in source:
+            put(item)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
+import math
 import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -150,7 +152,8 @@ class Client:
         limiter = self.limiter(service)
         expected = self._expected_output(service, model, options)
         if not again and (wait := limiter.wait(prompt + expected)) > _WORTH_A_NOTICE:
-            yield Delta(notice=f"waiting {wait:.0f} s for the rate limit of {service.name}")
+            how_long = f"{wait:.0f} s" if math.isfinite(wait) else "for a place"
+            yield Delta(notice=f"waiting {how_long}: the limit of {service.name} is reached")
         permit = await limiter.acquire(prompt + expected, first=again)
         used: int | None = None
         usage, output = None, 0
@@ -217,9 +220,11 @@ class Client:
         self._mean_output[key] = mean + 0.2 * (output - mean)
 
 
-def _encoded(body: Mapping[str, Any]) -> bytes:
+def _encoded(body: Mapping[str, Any]) -> bytes | io.BytesIO:
     try:
         text = json.dumps(body, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"an option cannot be sent as JSON: {error}") from None
-    return text.encode("utf-8", "replace")
+    data = text.encode("utf-8", "replace")
+    # aiohttp warns of large bytes, which it would send in one piece.
+    return data if len(data) < 2**20 else io.BytesIO(data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from nbconvo.cards import Card, footer
 from nbconvo.errors import NbConvoError
 from nbconvo.markdown import Growing, plain
@@ -22,7 +24,9 @@ class Column:
         self._growing = Growing()
         self._reasoning = ""
         self._notice: str | None = None
-        self._ending: str | None = None
+        self._ending: tuple[str | None, ...] = ()
+        self._model: str | None = None
+        self._began = time.monotonic()
 
     @property
     def empty(self) -> bool:
@@ -38,6 +42,7 @@ class Column:
         elif item.notice is not None:
             self._notice = item.notice
         elif item.index == 0:
+            self._model = item.model or self._model
             self._notice = None if item.text or item.reasoning else self._notice
             self._growing.feed(item.text)
             self.text += item.text
@@ -45,19 +50,17 @@ class Column:
 
     def end(self, how: str | None, error: NbConvoError | None = None) -> None:
         """Say how it ended without a reply: ``stopped``, ``cut``, or with an error."""
-        self._ending, self._notice, self.error = how, None, error
+        seconds = f"{time.monotonic() - self._began:.1f} s"
+        self._ending = (self._model, seconds, how) if how else ()
+        self._notice, self.error = None, error
 
     def card(self, *, busy: bool) -> Card:
         """Return the card that shows it now."""
-        if self.reply is not None:
-            lines = footer(self.reply.message)
-        else:
-            lines = (self._ending,) if self._ending else ()
         return Card(
             self.name,
             plain(self.text),
             html=self._growing.html(),
-            footer=lines,
+            footer=footer(self.reply.message) if self.reply else tuple(filter(None, self._ending)),
             notice=str(self.error) if self.error else self._notice,
             reasoning=self._reasoning,
             busy=busy and self.reply is None and self.error is None,

@@ -3,52 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Self
 
 from nbconvo import cards
 from nbconvo.session import Reply
 
-__all__ = ["Replies", "Turns", "cards_of"]
+__all__ = ["Replies", "Turns"]
 
-R = TypeVar("R", bound="Replies | Turns")
+class _Shown:
+    """Shows itself as cards, but not in the execution of a cell that has shown it already."""
+
+    _side_by_side = False
+    _shown_in: int | None = None
+
+    def shown(self, execution: int) -> Self:
+        """Return it, silent for the rest of that execution of a cell."""
+        self._shown_in = execution
+        return self
+
+    def _replies(self) -> Sequence[Reply]:
+        raise NotImplementedError
+
+    def _ipython_display_(self) -> None:
+        from IPython import get_ipython
+        from IPython.display import publish_display_data
+
+        shell = get_ipython()
+        if shell is not None and shell.execution_count == self._shown_in:
+            return
+        each = [cards.Card(r.speaker, r, footer=cards.footer(r.message)) for r in self._replies()]
+        html = cards.html(each, side_by_side=self._side_by_side)
+        publish_display_data({"text/html": html, "text/plain": cards.text(each)})
 
 
-class Replies(dict[str, Reply]):
+class Replies(_Shown, dict[str, Reply]):
     """The replies of several participants to one message, by name."""
 
-    _quiet = False
+    _side_by_side = True
 
-    def _ipython_display_(self) -> None:
-        _display(self, list(self.values()), side_by_side=True)
+    def _replies(self) -> Sequence[Reply]:
+        return list(self.values())
 
 
-class Turns(list[Reply]):
+class Turns(_Shown, list[Reply]):
     """The turns of an exchange, in the order in which they were spoken."""
 
-    _quiet = False
-
-    def _ipython_display_(self) -> None:
-        _display(self, self, side_by_side=False)
-
-
-def shown(replies: R) -> R:
-    """Return ``replies``, silent the next time they would be displayed: they are on the page."""
-    replies._quiet = True
-    return replies
-
-
-def cards_of(replies: Sequence[Reply]) -> list[cards.Card]:
-    """Return one card for each reply, under its speaker's name."""
-    return [cards.Card(r.speaker, r, footer=cards.footer(r.message)) for r in replies]
-
-
-def _display(owner: Replies | Turns, replies: Sequence[Reply], *, side_by_side: bool) -> None:
-    if owner._quiet:
-        owner._quiet = False
-        return
-    from IPython.display import publish_display_data
-
-    each = cards_of(replies)
-    publish_display_data(
-        {"text/html": cards.html(each, side_by_side=side_by_side), "text/plain": cards.text(each)}
-    )
+    def _replies(self) -> Sequence[Reply]:
+        return self

@@ -50,7 +50,7 @@ class Table:
 
     def _line(self, tag: str, texts: Sequence[str]) -> str:
         fields = "".join(
-            f'<{tag} align="{"right" if right else "left"}">{html.escape(text)}</{tag}>'
+            f'<{tag} style="text-align:{"right" if right else "left"}">{html.escape(text)}</{tag}>'
             for text, right in zip(texts, self._right(), strict=True)
         )
         return f"<tr>{fields}</tr>"

@@ -125,8 +125,7 @@ class LocalLimiter:
         second = self._held.pop(permit, None)
         if second is None:
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
-        used = tokens if tokens is not None and tokens > 0 else 0
-        change = used - permit.tokens
+        change = (tokens if tokens is not None and tokens > 0 else 0) - permit.tokens
         if tokens is None and self._requests is not None:
             self._requests.give_back(1)
         if change and self._tokens is not None:

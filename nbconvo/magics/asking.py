@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbconvo import tokens
 from nbconvo.display.column import Column
 from nbconvo.display.preview import Preview
-from nbconvo.display.replies import Replies, Turns, shown
+from nbconvo.display.replies import Replies, Turns
 from nbconvo.display.screens import NoScreen, NotebookScreen, Screen, TerminalScreen
 from nbconvo.display.show import Item, show
 from nbconvo.errors import InputError, NbConvoError
@@ -97,7 +97,7 @@ class Asking:
         if errors:
             raise errors[0]
         if is_notebook(self._shell):
-            return result.shown() if isinstance(result, Reply) else shown(result)
+            return result.shown(self._shell.execution_count)
         # A terminal would print an empty Out[n]: for a result that shows nothing.
         self._shell.displayhook.update_user_ns(result)
         return None

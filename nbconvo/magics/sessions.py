@@ -24,7 +24,7 @@ def begin_or_update(args: argparse.Namespace, system: str, options: dict[str, An
         said = "new session"
     else:
         session = workspace.get(name)
-        said = _update(session, Session(system, **options), args.dir)
+        said = _update(session, system, options, args.dir)
     _set_limits(session, args.rpm, args.tpm)
     workspace.current = name
     print(f"{name} · {session.service.name}:{session.model} · {said}")
@@ -48,26 +48,32 @@ def sessions_table() -> Table:
     return Table(header, rows, empty="no sessions yet; begin one with %%session NAME")
 
 
-def _update(session: Session, wanted: Session, directory: str | None) -> str:
-    """Make ``session`` like ``wanted``; return what changed, in words."""
-    changes = []
-    if session.system != wanted.system:
-        session.set_system(wanted.system)
-        changes.append("instructions changed")
-    before, after = (f"{s.service.name}:{s.model}" for s in (session, wanted))
-    if before != after:
-        session.set_service(wanted.service, wanted.model)
-        changes.append(f"model {before} → {after}")
-    for option, value in wanted.options.items():
-        if session.options[option] != value:
-            changes.append(f"{option} {session.options[option]} → {value}")
-    session.set_options(**wanted.options)
+def _update(
+    session: Session, system: str, options: dict[str, Any], directory: str | None
+) -> str:
+    """Make ``session`` what its cell says; return what changed, in words."""
+    before = _described(session)
+    session.redefine(system, **options)
     if directory is not None and directory != session.dir:
         session.set_dir(directory)
-        changes.append(f"log in {directory}")
+    after = _described(session)
+    changes = [
+        f"{what} changed" if what == "instructions" else f"{what} {before[what]} → {after[what]}"
+        for what in after
+        if before[what] != after[what]
+    ]
     said = len(session.conversation.messages)
     history = f"; {said} messages kept" if said and changes else ""
     return (", ".join(changes) or "nothing changed") + history
+
+
+def _described(session: Session) -> dict[str, Any]:
+    return {
+        "instructions": session.system,
+        "model": f"{session.service.name}:{session.model}",
+        "log": session.dir,
+        **{name: value for name, value in session.options.items() if name != "model"},
+    }
 
 
 def _set_limits(session: Session, rpm: float | None, tpm: float | None) -> None:

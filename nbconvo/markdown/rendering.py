@@ -91,34 +91,36 @@ def _cleaner() -> nh3.Cleaner:
             "span": {*MATHS_CLASSES, *STANDARD_TYPES.values()},
         },
         url_schemes={"http", "https", "mailto"},
-        url_relative="deny",
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
 
 
 def _passive(state: StateCore) -> None:
-    """Turn images into links, and the style of a table's cells into an attribute."""
+    """Turn images into links, drop empty links, and give cells an attribute for their style."""
     for token in state.tokens:
         if token.type in ("td_open", "th_open") and "style" in token.attrs:
             token.attrs = {"align": str(token.attrs["style"]).rpartition(":")[2]}
-        if any(child.type == "image" for child in token.children or ()):
-            token.children = list(_without_images(token.children or ()))
+        if any(child.type in ("image", "link_open") for child in token.children or ()):
+            token.children = list(_passive_inline(token.children or ()))
 
 
-def _without_images(children: Sequence[Token]) -> Iterator[Token]:
+def _passive_inline(children: Sequence[Token]) -> Iterator[Token]:
     from markdown_it.token import Token
 
     inside_link = 0
     for child in children:
-        inside_link += child.nesting if child.type.startswith("link_") else 0
+        if child.type.startswith("link_"):
+            inside_link += child.nesting
+            if not _LINK.match(str(child.attrs.get("href", ""))):  # [words]()
+                child.attrs = {}
         if child.type != "image":
             yield child
             continue
         address = str(child.attrs["src"])
         words = "".join(part.content or " " * (not part.nesting) for part in child.children or ())
         text = Token("text", "", 0, content=words.strip() or address)
-        if inside_link:  # where no second link can stand
+        if inside_link or not _LINK.match(address):  # no link can stand in another
             yield text
             continue
         yield Token("link_open", "a", 1, attrs={"href": address, "title": f"image: {address}"})

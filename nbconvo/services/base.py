@@ -137,6 +137,10 @@ class BaseService:
                 f"{self.name} needs a key: set the environment variable {self.key_variable}, "
                 f"or pass api_key= to the service; without one, use --service offline"
             )
+        if key is not None and not key.reveal().isprintable():
+            raise MissingKey(
+                f"the key of {self.name} holds a line break or the like; copy it again"
+            )
         return key
 
     async def open(self) -> None:
@@ -211,6 +215,10 @@ def checked_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InputError(
             f"base_url {shown_url(url)!r} is not an http address such as http://127.0.0.1:8080/v1"
+        )
+    if parts.username is not None:
+        raise InputError(
+            f"base_url {shown_url(url)!r} holds a user name; pass what identifies you in headers="
         )
     return url.rstrip("/")
 

@@ -11,11 +11,14 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbconvo.errors import InputError, LogError
 from nbconvo.log import encode_message, to_line
 from nbconvo.messages import Message
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["export", "to_csv", "to_jsonl", "to_markdown", "to_pandas"]
 
@@ -72,18 +75,18 @@ def to_markdown(messages: Sequence[Message], title: str = _TITLE) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_pandas(messages: Sequence[Message]) -> Any:
+def to_pandas(messages: Sequence[Message]) -> pandas.DataFrame:
     """Return a ``pandas.DataFrame`` with the columns of :func:`to_csv`, ``created`` in UTC.
 
     Raises:
         InputError: If pandas is not installed.
     """
     try:
-        import pandas
+        import pandas as pd
     except ImportError:
         raise InputError("pandas is not installed; pip install pandas") from None
-    frame = pandas.DataFrame([_row(message) for message in messages], columns=list(_COLUMNS))
-    frame["created"] = pandas.to_datetime(frame["created"], utc=True)
+    frame = pd.DataFrame([_row(message) for message in messages], columns=list(_COLUMNS))
+    frame["created"] = pd.to_datetime(frame["created"], utc=True)
     return frame.astype(
         {
             "input_tokens": "Int64",

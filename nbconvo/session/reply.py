@@ -27,14 +27,14 @@ class Reply(str):
 
     message: Message
     choices: tuple[str, ...]
-    _quiet: bool
+    _shown_in: int | None
 
     def __new__(cls, message: Message, choices: tuple[str, ...] = ()) -> Reply:
         """Make the reply that ``message`` is."""
         reply = super().__new__(cls, message.content)
         reply.message = message
         reply.choices = choices or (message.content,)
-        reply._quiet = False
+        reply._shown_in = None
         return reply
 
     @property
@@ -73,18 +73,18 @@ class Reply(str):
                 continue
         return None
 
-    def shown(self) -> Reply:
-        """Return it, silent the next time it would be displayed: it is on the page already."""
-        self._quiet = True
+    def shown(self, execution: int) -> Reply:
+        """Return it, silent for the rest of that execution of a cell: it is on its page already."""
+        self._shown_in = execution
         return self
 
     def _ipython_display_(self) -> None:
-        if self._quiet:
-            self._quiet = False
-            return
+        from IPython import get_ipython
         from IPython.display import publish_display_data
 
-        publish_display_data(self._repr_mimebundle_())
+        shell = get_ipython()
+        if shell is None or shell.execution_count != self._shown_in:
+            publish_display_data(self._repr_mimebundle_())
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         # No text/markdown: a front end may prefer it, and run what it holds.

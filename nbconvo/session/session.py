@@ -221,6 +221,21 @@ class Session:
         self.options |= checked_options(options)
         self._note_settings()
 
+    def redefine(
+        self,
+        system: str | None,
+        *,
+        service: str | BaseService | None = None,
+        model: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Make it what ``Session(system, ...)`` would be; the history, name and log stay."""
+        chosen, checked = _chosen(service, model), checked_options(options)
+        self._system = system
+        self._service, self._model = chosen
+        self.options = default_options() | checked
+        self._note_settings()
+
     def set_dir(self, dir: str | os.PathLike[str] | None) -> None:
         """Log to another directory from now on, with all said so far; ``None`` ends the log.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nbconvo import tokens
 from nbconvo.errors import NbConvoError
 from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
@@ -75,10 +76,12 @@ async def take(ask: Ask, record: Record, client: Client) -> AsyncGenerator[Delta
                 tally.add(delta)
                 yield delta
     except (asyncio.CancelledError, GeneratorExit):
+        tally.estimate(messages)
         if replies := tally.messages(ask, "stopped"):
             record.commit([*asked, replies[0]], parent)
         raise
     except NbConvoError as error:
+        tally.estimate(messages)
         if replies := tally.messages(ask, "cut"):
             record.keep([*asked, replies[0]], parent)
         record.note("error", error=type(error).__name__, text=str(error), asked=ask.content)
@@ -121,6 +124,14 @@ class _Tally:
             self.reasons[delta.index] = delta.finish_reason
         self.usage = delta.usage or self.usage
         self.model = delta.model or self.model
+
+    def estimate(self, sent: Sequence[Message]) -> None:
+        """Estimate the usage of a reply that ended before the service told it."""
+        if self.usage is None:
+            said = "".join((*self.texts.values(), *self.reasonings.values()))
+            self.usage = Usage(
+                tokens.prompt_tokens(sent), tokens.estimate(said), requests=1, estimated=True
+            )
 
     def messages(self, ask: Ask, reason: str | None = None) -> list[Message]:
         """Return the alternatives as messages, the first one with the usage of all.

@@ -35,7 +35,7 @@ class Workspace:
     DEFAULT = "default"
 
     def __init__(self) -> None:
-        self.bridge = Bridge()
+        self.bridge = Bridge(self._close_client)
         #: The name of the session that a bare ``%%ask`` talks to.
         self.current = self.DEFAULT
         #: Tells which notebook cell is running; the magics set it while they are loaded.
@@ -139,8 +139,12 @@ class Workspace:
 
     def close(self) -> None:
         """End the I/O thread with all that is open on it. The next request begins anew."""
+        self.bridge.close()
+
+    async def _close_client(self) -> None:
         client, self._client = self._client, None
-        self.bridge.close(client.close if client else None)
+        if client is not None:
+            await client.close()
 
 
 def split_model(model: str) -> tuple[BaseService | None, str]:

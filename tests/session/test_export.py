@@ -53,8 +53,9 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_json_lines_hold_all_that_is_known():
-    decoded = [decode_message(json.loads(line)) for line in to_jsonl(MESSAGES).splitlines()]
-    assert decoded == [(message, None) for message in MESSAGES]
+    objects = [json.loads(line) for line in to_jsonl(MESSAGES).splitlines()]
+    assert [decode_message(data) for data in objects] == [(message, None) for message in MESSAGES]
+    assert list(objects[0]) == ["role", "content", "id", "created", "cell"]
 
 
 @quick

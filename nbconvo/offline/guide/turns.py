@@ -17,6 +17,8 @@ _JOKE = (
 )
 _JOKE_WANTED = re.compile(r"\b(?:jokes?|funny|puns?)\b", re.IGNORECASE)
 _CONNECT = """\
+To connect one, run one of these:
+
 - with a key in `OPENAI_API_KEY`: `%%session NAME --service openai`
 - or with Ollama here: `%%session NAME --service http://localhost:11434/v1 --model MODEL`"""
 
@@ -43,11 +45,11 @@ def task(messages: Sequence[Mapping[str, Any]], text: str) -> str:
     if any("run 7, 2, 11" in turn for turn in said(messages, "assistant")):
         return (
             "I knew one joke and you have heard it; I have run out. A model has more: it would be "
-            f"sent {_sent(messages)}. Connect one by running one of these cells:\n\n{_CONNECT}"
+            f"sent {_sent(messages)}. {_way(messages)}"
         )
     return (
         f"Here is the only joke I know. It is canned, whatever you ask:\n\n> {_JOKE}\n\n"
-        f"A model would have been sent {_sent(messages)}. To connect one:\n\n{_CONNECT}"
+        f"A model would have been sent {_sent(messages)}. {_way(messages)}"
     )
 
 
@@ -57,13 +59,20 @@ def not_connected(messages: Sequence[Mapping[str, Any]]) -> str:
     if not asked(messages).strip():
         return "Nothing was asked yet. Try “how do I connect a model?” or “what can %%ask do?”."
     openings = (
-        f"That one takes a model. It would be sent {_sent(messages)}. To connect one:",
+        f"That one takes a model. It would be sent {_sent(messages)}.",
         f"Still for a model to say: it would be sent {_sent(messages)}. "
-        "(`%%ask NAME --dry-run` shows such a request in full.) To connect one:",
+        "`%%ask NAME --dry-run` shows such a request in full.",
         f"I know nbconvo only, so this waits for a model; it would be sent {_sent(messages)}. "
-        "The whole notebook runs unchanged once one of these has run:",
+        "The whole notebook runs unchanged once there is one.",
     )
-    return f"{openings[turn % len(openings)]}\n\n{_CONNECT}"
+    return f"{openings[turn % len(openings)]} {_way(messages)}"
+
+
+def _way(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Tell how to connect a model: in full the first time, then where to find it."""
+    if any(_CONNECT in turn for turn in said(messages, "assistant")):
+        return "“How do I connect a model?” tells how to give it one."
+    return _CONNECT
 
 
 def _sent(messages: Sequence[Mapping[str, Any]]) -> str:

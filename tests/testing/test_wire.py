@@ -1,16 +1,18 @@
-"""Answers are written in small pieces that fall anywhere."""
+"""How the steps of an answer are written: cut anywhere, and given up when the client leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 
 from nbconvo.testing import FakeProvider
-from nbconvo.testing.wire import Pause, WatchedReader, play
+from nbconvo.testing.journal import Headers, RecordedRequest
+from nbconvo.testing.script import ChatReply
+from nbconvo.testing.wire import ClientLeft, Mark, Pause, WatchedReader, play
 
 
 class Recorder:
@@ -74,3 +76,31 @@ def test_a_long_reply_without_a_cut_is_whole():
             )
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert text.encode() in answer
+
+
+@pytest.mark.parametrize(
+    ("last_read", "early"), [(b'" b"', True), (b'"stop"', False), (b"[DONE]", False)]
+)
+async def test_leaving_is_early_only_before_the_finish_reason(last_read: bytes, early: bool):
+    class Leaver(Recorder):
+        def write(self, data: bytes) -> None:
+            if last_read in data:
+                reader.gone.set()
+
+    reader, writer = WatchedReader(), cast(asyncio.StreamWriter, Leaver())
+    request = RecordedRequest(1, "POST", "/", Headers(), {"stream": True}, 0.0, 1)
+    playing = play(ChatReply("a b c").steps(request), reader, writer, None)
+    if early:
+        with pytest.raises(ClientLeft):
+            await playing
+    else:
+        assert await playing is False
+
+
+@pytest.mark.parametrize("step", [b"x", Pause(3600), Mark.HANG])
+async def test_no_step_goes_on_once_the_client_has_left(step: Any):
+    reader, recorder = WatchedReader(), Recorder()
+    reader.gone.set()
+    with pytest.raises(ClientLeft):
+        await play([step], reader, cast(asyncio.StreamWriter, recorder), 7)
+    assert recorder.pieces == []
