@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbconvo import configs, errors, services
-    from nbconvo.participants import exchange
     from nbconvo.messages import Delta, Message, Usage
+    from nbconvo.participants import exchange
     from nbconvo.session import Reply, Session
-    from nbconvo.session import workspace as sessions  # noqa: F401
+    from nbconvo.session.workspace import workspace as sessions
 
 __version__ = "0.1.0"
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from nbconvo.errors import InputError, UnknownName
 
-__all__ = ["checked_options", "default_options", "environment", "oai_schema"]
+__all__ = ["checked_options", "default_options", "oai_schema"]
 
 #: Options of a request, with their defaults; ``None`` leaves the choice to the service.
 #: Each session begins with a copy, so a change made here holds for sessions made after it.
@@ -92,8 +91,3 @@ def _check_value(name: str, value: object) -> None:
         raise InputError(f"{name} must be True or False, not {value!r}")
     if name == "extra_body" and not isinstance(value, Mapping):
         raise InputError(f"extra_body must be a dict of request fields, not {value!r}")
-
-
-def environment(setting: str) -> str | None:
-    """Return the environment's ``NBCONVO_<SETTING>``, or ``None`` if it is not set or empty."""
-    return os.environ.get(f"NBCONVO_{setting.upper()}") or None

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import cast
 
 from nbconvo.errors import InputError, NbConvoError
+from nbconvo.host import running_cell
 from nbconvo.messages import Cell, Delta
 from nbconvo.session import Reply, Session, workspace
 from nbconvo.session.turn import Ask
@@ -33,9 +35,12 @@ async def exchange(
         InputError: If there are fewer than two, one twice, or no opening.
         ServiceError: If a service fails; what was said before stays.
     """
-    async for _, item in workspace.bridge.relay(turns(participants, opening, rounds=rounds)):
-        if isinstance(item, Reply):
-            yield item
+    relayed = workspace.bridge.relay(turns(participants, opening, rounds=rounds))
+    # Closed here and now: who leaves early finds all histories complete.
+    async with aclosing(cast("AsyncGenerator[tuple[int, Delta | Reply]]", relayed)) as items:
+        async for _, item in items:
+            if isinstance(item, Reply):
+                yield item
 
 
 def turns(
@@ -54,7 +59,7 @@ def turns(
             f"rounds must lie between 1 and {most}, not {rounds!r}; "
             "%config NbConvo.max_rounds allows more"
         )
-    return _turns(participants, opening.strip(), rounds, workspace.cell())
+    return _turns(participants, opening.strip(), rounds, running_cell())
 
 
 async def _turns(
@@ -67,24 +72,27 @@ async def _turns(
         for _ in range(rounds):
             for place, speaker in enumerate(participants):
                 ask = replace(speaker.prepare("\n\n".join(unheard[place])), cell=cell)
-                said = ""
+                before, said = speaker.conversation.leaf, ""
                 try:
                     async with aclosing(speaker.answer(ask)) as items:
                         async for item in items:
-                            said += item.text if isinstance(item, Delta) else ""
+                            if isinstance(item, Delta) and item.index == 0:
+                                said += item.text
                             yield place, item
                 finally:
-                    if said:
+                    # Its own path tells whether the turn counts: a failed one does not, a
+                    # stopped one does once something was said.
+                    if speaker.conversation.leaf != before:
                         spoken = True
                         unheard[place] = []
                         for other, waiting in enumerate(unheard):
                             if other != place:
-                                waiting.append(f"{names[place]}: {said.strip()}")
+                                waiting.append(f"{names[place]}: {said.strip() or '…'}")
     finally:
         # Who spoke last was not heard by all: each history holds the whole exchange.
         for session, waiting in zip(participants, unheard, strict=True):
             if spoken and waiting:
-                session.hear("\n\n".join(waiting))
+                session.hear("\n\n".join(waiting), cell)
 
 
 async def chorus(

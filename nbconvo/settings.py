@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from traitlets import Enum, Float, Int, Unicode, validate
 from traitlets.config import Configurable
 
-from nbconvo.configs import environment
 from nbconvo.errors import InputError
 
 __all__ = ["NbConvo"]
@@ -41,4 +42,4 @@ class NbConvo(Configurable):
 
     def resolved(self, setting: str) -> str | None:
         """Return ``service``, ``model`` or ``dir`` as set here, else as in the environment."""
-        return getattr(self, setting) or environment(setting)
+        return getattr(self, setting) or os.environ.get(f"NBCONVO_{setting.upper()}") or None

@@ -45,8 +45,10 @@ class Decoder:
         return self.feed(b"\n\n") if self._rest or self._data else []
 
     def _lines(self, data: bytes) -> list[bytes]:
+        if not data:
+            return []
         # A CR that ended the last chunk has ended its line: an LF right after it ends nothing.
-        if self._skip_newline and data:
+        if self._skip_newline:
             data = data.removeprefix(b"\n")
             self._skip_newline = False
         buffer = self._rest + data

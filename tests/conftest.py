@@ -1,3 +1,45 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
 pytest_plugins = ["nbconvo.testing.fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches a real account, or is changed by the settings of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith("NBCONVO_") or name.endswith(("_API_KEY", "_BASE_URL")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _io_thread() -> Iterator[None]:
+    """What tests leave open on the I/O thread ends with them, not while Python shuts down."""
+    yield
+    import nbconvo
+
+    nbconvo.sessions.close()
+
+
+@pytest.fixture
+def canned() -> Iterator[Any]:
+    """aioresponses: canned answers in the place of a server."""
+    from aiohttp import ClientResponse
+    from aioresponses import aioresponses
+
+    class Response(ClientResponse):
+        # aiohttp 3.14 asks for a stream_writer, which aioresponses 0.7.9 does not give. Drop this
+        # class once https://github.com/pnuckowski/aioresponses/pull/288 is released.
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **{"stream_writer": Mock(output_size=0), **more})
+
+    with aioresponses() as canned:
+        canned.add = partial(canned.add, response_class=Response)
+        yield canned

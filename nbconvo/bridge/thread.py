@@ -56,7 +56,8 @@ class Bridge:
         self, coroutine: Coroutine[Any, Any, T], on_end: Callable[[], None] | None = None
     ) -> Job[T]:
         """Begin ``coroutine`` on the I/O thread and return at once."""
-        return Job(coroutine, self._running_loop(), on_end)
+        with self._lock:  # begun before close() looks for what runs, or on the next thread
+            return Job(coroutine, self._running_loop(), on_end)
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, nested: bool = False) -> T:
         """Run ``coroutine`` on the I/O thread and return its result; SIGINT cancels it.
@@ -110,8 +111,9 @@ class Bridge:
                     yield batch
             except BaseException:  # the reader left, or could not go on
                 job.cancel()
-                with contextlib.suppress(BaseException):
-                    job.result(_JOIN_TIMEOUT)
+                if not watch.stopped:  # else this is a second interrupt: waited long enough
+                    with contextlib.suppress(BaseException):
+                        job.result(_JOIN_TIMEOUT)
                 raise
             job.result()
 
@@ -141,9 +143,9 @@ class Bridge:
                 return
             thread, loop = self._thread, self._loop
             self._thread = self._loop = None
-        assert thread is not None
-        assert loop is not None
-        asyncio.run_coroutine_threadsafe(_finish(loop, self._last), loop)
+            assert thread is not None
+            assert loop is not None
+            asyncio.run_coroutine_threadsafe(_finish(loop, self._last), loop)
         thread.join(_JOIN_TIMEOUT)
         atexit.unregister(self.close)
 
@@ -155,18 +157,18 @@ class Bridge:
             )
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if not self.running:
-                # Not through the policy: immune to uvloop.install() and to patched policies.
-                self._loop = asyncio.SelectorEventLoop()
-                self._pid = os.getpid()
-                self._thread = threading.Thread(
-                    target=_serve, args=(self._loop,), name="nbconvo-io", daemon=True
-                )
-                self._thread.start()
-                atexit.register(self.close)
-            assert self._loop is not None
-            return self._loop
+        """Return the thread's loop, the thread begun if need be; to be called with the lock."""
+        if not self.running:
+            # Not through the policy: immune to uvloop.install() and to patched policies.
+            self._loop = asyncio.SelectorEventLoop()
+            self._pid = os.getpid()
+            self._thread = threading.Thread(
+                target=_serve, args=(self._loop,), name="nbconvo-io", daemon=True
+            )
+            self._thread.start()
+            atexit.register(self.close)
+        assert self._loop is not None
+        return self._loop
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
@@ -198,4 +200,3 @@ async def _pump(items: AsyncGenerator[T], put: Callable[[T], None]) -> None:
     async with aclosing(items) as source:
         async for item in source:
             put(item)
-

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import itertools
 import math
-import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from nbconvo import tokens
-from nbconvo.client.connection import connected, new_http, proxy_for, timeouts
+from nbconvo.client.connection import Link, connected, new_http, proxy_for, timeouts
 from nbconvo.client.reading import deltas_of, failure_of, json_of
-from nbconvo.errors import ConnectionFailed, InputError, RateLimited, ServiceError
+from nbconvo.client.ready import Ready
+from nbconvo.errors import ConnectionFailed, RateLimited, ServiceError
 from nbconvo.limiter import Limiter, LocalLimiter
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services import BaseService, ModelInfo, Request
 
 if TYPE_CHECKING:
+    import io
+
     import aiohttp
 
 __all__ = ["Client"]
@@ -55,16 +55,21 @@ class Client:
         self._mean_output: dict[tuple[object, str | None], float] = {}
 
     def limiter(self, service: BaseService) -> Limiter:
-        """Return the limiter of the service's account; the limits set last hold for all."""
+        """Return the limiter of the service's account.
+
+        Of several services with one account, a limit that one leaves open is the others'; of
+        those that set it, the one that asked last.
+        """
         account = service.account
+        had = self._limits.get(account, (None, None, None))
         limits = (
-            service.max_requests_per_minute,
-            service.max_tokens_per_minute,
-            service.max_concurrent,
+            service.max_requests_per_minute or had[0],
+            service.max_tokens_per_minute or had[1],
+            service.max_concurrent or had[2],
         )
         if account not in self._limiters:
             self._limiters[account] = LocalLimiter(*limits, name=service.name)
-        elif limits != self._limits[account]:
+        elif limits != had:
             self._limiters[account].set_limits(
                 max_requests_per_minute=limits[0],
                 max_tokens_per_minute=limits[1],
@@ -91,14 +96,13 @@ class Client:
         """
         service.checked_key()
         await self._open(service)
-        request = service.request(messages, model, options)
-        prompt = tokens.prompt_tokens(messages, model)
+        typical = self._mean_output.get((service.account, model), _TYPICAL_OUTPUT)
+        ready = Ready.of(service, messages, model, options, typical)
         limiter = self.limiter(service)
         for attempt in itertools.count(1):
             begun = False
             try:
-                sending = self._attempt(service, request, model, prompt, options, attempt > 1)
-                async with aclosing(sending) as deltas:
+                async with aclosing(self._attempt(ready, limiter, attempt > 1)) as deltas:
                     async for delta in deltas:
                         begun = begun or bool(delta.text or delta.reasoning)
                         yield delta
@@ -124,7 +128,7 @@ class Client:
         service.checked_key()
         await self._open(service)
         request = service.models_request()
-        with connected(service):
+        with connected(service, Link()):
             async with self._send(service, request) as response:
                 if response.status >= 400:
                     raise await failure_of(service, response, None)
@@ -133,58 +137,51 @@ class Client:
     async def close(self) -> None:
         """Close the connections, and the services that brought a server of their own."""
         opened, self._opened = self._opened, {}
-        for service in opened.values():
-            await service.close()
         http, self._http = self._http, None
         if http is not None:
             await http.close()
+        for service in opened.values():
+            await service.close()
 
-    async def _attempt(
-        self,
-        service: BaseService,
-        request: Request,
-        model: str | None,
-        prompt: int,
-        options: Mapping[str, Any],
-        again: bool,
-    ) -> AsyncGenerator[Delta]:
+    async def _attempt(self, ready: Ready, limiter: Limiter, again: bool) -> AsyncGenerator[Delta]:
         """Send the request once, within the limits, and settle with them whatever happens."""
-        limiter = self.limiter(service)
-        expected = self._expected_output(service, model, options)
-        if not again and (wait := limiter.wait(prompt + expected)) > _WORTH_A_NOTICE:
-            how_long = f"{wait:.0f} s" if math.isfinite(wait) else "for a place"
-            yield Delta(notice=f"waiting {how_long}: the limit of {service.name} is reached")
-        permit = await limiter.acquire(prompt + expected, first=again)
-        used: int | None = None
-        usage, output = None, 0
+        service = ready.service
+        if not again and (notice := _waiting(service, limiter, ready.expected)):
+            yield Delta(notice=notice)
+        permit = await limiter.acquire(ready.expected, first=again)
+        link = Link()
+        used, usage, output = ready.prompt, None, 0
         try:
-            with connected(service):
-                async with self._send(service, request) as response:
-                    used = 0
+            with connected(service, link):
+                async with self._send(service, ready.request, ready.data) as response:
                     if response.status >= 400:
-                        raise await failure_of(service, response, model)
-                    used = prompt
-                    async for delta in deltas_of(service, response, model):
-                        output += len(delta.text) + len(delta.reasoning)
-                        usage = delta.usage or usage
-                        used = usage.total_tokens if usage else prompt + output // 4
-                        yield delta
+                        used = 0
+                        raise await failure_of(service, response, ready.model)
+                    async with aclosing(deltas_of(service, response, ready.model)) as deltas:
+                        async for delta in deltas:
+                            output += len(delta.text) + len(delta.reasoning)
+                            usage = delta.usage or usage
+                            used = usage.total_tokens if usage else ready.prompt + output // 4
+                            yield delta
             if usage is None:
-                usage = Usage(prompt, output // 4, requests=1, estimated=True)
+                usage = Usage(ready.prompt, output // 4, requests=1, estimated=True)
                 yield Delta(usage=usage)
-            self._learn_output(service, model, usage.output_tokens)
+            self._learn_output(ready, usage.output_tokens)
         finally:
-            limiter.settle(permit, used)
+            limiter.settle(permit, used if link.reached else None)
 
-    def _send(self, service: BaseService, request: Request) -> Any:
+    def _send(
+        self, service: BaseService, request: Request, data: bytes | io.BytesIO | None = None
+    ) -> Any:
         """Return the request under way, to be entered; its connection comes from the pool."""
         if self._http is None:
             self._http = new_http()
+        kind = {} if data is None else {"Content-Type": "application/json"}
         return self._http.request(
-            "GET" if request.body is None else "POST",
+            "GET" if data is None else "POST",
             request.url,
-            data=None if request.body is None else _encoded(request.body),
-            headers=service.request_headers() | dict(request.headers),
+            data=data,
+            headers=kind | service.request_headers() | dict(request.headers),
             proxy=proxy_for(request.url),
             timeout=timeouts(service.timeout),
             allow_redirects=False,
@@ -206,25 +203,16 @@ class Client:
         backoff = min(_FIRST_BACKOFF * 2.0 ** (attempt - 1), _LONGEST_BACKOFF)
         return backoff * (1 - _JITTER * self._jitter())
 
-    def _expected_output(
-        self, service: BaseService, model: str | None, options: Mapping[str, Any]
-    ) -> int:
-        """Tokens to reserve for the reply: the most it may have, else what replies had so far."""
-        most = options.get("max_tokens")
-        each = most or self._mean_output.get((service.account, model), _TYPICAL_OUTPUT)
-        return int(each * (options.get("n") or 1))
-
-    def _learn_output(self, service: BaseService, model: str | None, output: int) -> None:
-        key = (service.account, model)
-        mean = self._mean_output.get(key, float(output))
-        self._mean_output[key] = mean + 0.2 * (output - mean)
+    def _learn_output(self, ready: Ready, output: int) -> None:
+        key, each = (ready.service.account, ready.model), output / ready.replies
+        mean = self._mean_output.get(key, each)
+        self._mean_output[key] = mean + 0.2 * (each - mean)
 
 
-def _encoded(body: Mapping[str, Any]) -> bytes | io.BytesIO:
-    try:
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"an option cannot be sent as JSON: {error}") from None
-    data = text.encode("utf-8", "replace")
-    # aiohttp warns of large bytes, which it would send in one piece.
-    return data if len(data) < 2**20 else io.BytesIO(data)
+def _waiting(service: BaseService, limiter: Limiter, expected: int) -> str | None:
+    """Say why the request has to wait, if a reader would wonder."""
+    wait = limiter.wait(expected)
+    if wait <= _WORTH_A_NOTICE:
+        return None
+    how_long = f"{math.ceil(wait)} s" if math.isfinite(wait) else "for a place"
+    return f"waiting {how_long}: the limit of {service.name} is reached"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from nbconvo.errors import ConnectionFailed, InputError, ProtocolError, TimedOut
 from nbconvo.services import BaseService
 from nbconvo.services.base import shown_url
 
-__all__ = ["connected", "new_http", "proxy_for", "timeouts"]
+__all__ = ["Link", "connected", "new_http", "proxy_for", "timeouts"]
 
 _CONNECT_TIMEOUT = 10.0  # seconds
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -32,8 +33,12 @@ def new_http() -> aiohttp.ClientSession:
 def timeouts(seconds: float) -> aiohttp.ClientTimeout:
     """Time to wait for the first byte and between two; a reply as a whole may take any time."""
     return aiohttp.ClientTimeout(
-        total=None, sock_connect=min(seconds, _CONNECT_TIMEOUT), sock_read=seconds
+        total=None, sock_connect=_connect_timeout(seconds), sock_read=seconds
     )
+
+
+def _connect_timeout(seconds: float) -> float:
+    return min(seconds, _CONNECT_TIMEOUT)
 
 
 def proxy_for(url: str) -> str | None:
@@ -45,24 +50,42 @@ def proxy_for(url: str) -> str | None:
     return urllib.request.getproxies().get(parts.scheme)
 
 
+class Link:
+    """How far a request got. ``reached`` is false when it surely never left."""
+
+    __slots__ = ("reached",)
+
+    def __init__(self) -> None:
+        self.reached = True
+
+
 @contextmanager
-def connected(service: BaseService) -> Iterator[None]:
+def connected(service: BaseService, link: Link) -> Iterator[None]:
     """Turn what aiohttp raises into our errors, which name the service and the remedy."""
     try:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
+        link.reached = False
         raise ConnectionFailed(
             f"{service.name}: the certificate of {error.host} is not trusted: "
             f"{error.certificate_error}",
             retryable=False,
         ) from None
     except aiohttp.ClientConnectorError as error:
+        link.reached = False
         raise ConnectionFailed(
             f"{service.name}: cannot connect to {error.host}:{error.port} "
-            f"({error.os_error.strerror or error.os_error}); is the server running, and "
+            f"({_reason(error.os_error)}); is the server running, and "
             f"is base_url {shown_url(service.base_url)!r} right?"
         ) from None
+    except aiohttp.ConnectionTimeoutError:
+        link.reached = False
+        raise ConnectionFailed(
+            f"{service.name}: no connection within {_connect_timeout(service.timeout):g} s; is "
+            f"base_url {shown_url(service.base_url)!r} right, and does a proxy stand between?"
+        ) from None
     except aiohttp.InvalidURL:
+        link.reached = False
         raise InputError(
             f"{service.name}: base_url {shown_url(service.base_url)!r} cannot be used"
         ) from None
@@ -77,3 +100,10 @@ def connected(service: BaseService) -> Iterator[None]:
         raise ProtocolError(
             f"{service.name}: what came is not HTTP that can be read ({type(error).__name__})"
         ) from None
+
+
+def _reason(error: OSError) -> str:
+    # asyncio writes the address where the system's own words would be.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

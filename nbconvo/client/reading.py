@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +20,12 @@ from nbconvo.sse import Decoder
 __all__ = ["deltas_of", "failure_of", "json_of"]
 
 _LONGEST_ERROR = 65536  # bytes of an error body that are read
+_LAST_BYTES = 0.1  # seconds that a service has to end a response whose reply is complete
 
 
 async def deltas_of(
     service: BaseService, response: aiohttp.ClientResponse, model: str | None
-) -> AsyncIterator[Delta]:
+) -> AsyncGenerator[Delta]:
     """Yield the deltas of a response, streamed or whole.
 
     A stream is complete when a ``finish_reason`` was seen, not when it merely ends.
@@ -44,17 +47,18 @@ async def deltas_of(
     characters = _WholeCharacters()
     finished = seen = False
     try:
-        async for event in _events(service, response):
-            _check(service, response, event, model)
-            seen = True
-            for delta in service.deltas(event):
-                finished = finished or delta.finish_reason is not None
-                yield characters.joined(delta)
+        async with aclosing(_events(service, response)) as events:
+            async for event in events:
+                _check(service, response, event, model)
+                seen = True
+                for delta in service.deltas(event):
+                    finished = finished or delta.finish_reason is not None
+                    yield characters.joined(delta)
     except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
         # What comes after the end of the reply cannot harm it, nor can its not coming.
         if finished:
             return
-        if seen and isinstance(error, aiohttp.ClientError):
+        if seen and isinstance(error, aiohttp.ClientError) and not isinstance(error, TimeoutError):
             raise _cut(service) from None
         raise
     if not finished:
@@ -65,7 +69,7 @@ async def failure_of(
     service: BaseService, response: aiohttp.ClientResponse, model: str | None
 ) -> ServiceError:
     """Return the error that a response with an error status stands for."""
-    body = (await response.content.read(_LONGEST_ERROR)).decode("utf-8", "replace")
+    body = await _start_of_body(response)
     error = service.failure(response.status, response.headers, body, model)
     if (said := response.headers.get("x-should-retry")) in {"true", "false"}:
         error.retryable = said == "true"
@@ -77,13 +81,24 @@ async def json_of(service: BaseService, response: aiohttp.ClientResponse) -> Map
     return _object(service, (await response.read()).decode("utf-8", "replace"))
 
 
+async def _start_of_body(response: aiohttp.ClientResponse) -> str:
+    body = bytearray()
+    with suppress(aiohttp.ClientError, TimeoutError):  # the status is known, so part will do
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) >= _LONGEST_ERROR:
+                break
+    return body.decode("utf-8", "replace")
+
+
 async def _events(
     service: BaseService, response: aiohttp.ClientResponse
-) -> AsyncIterator[Mapping[str, Any]]:
+) -> AsyncGenerator[Mapping[str, Any]]:
     decoder = Decoder()
     async for chunk in response.content.iter_any():
         for event in decoder.feed(chunk):
             if event.data.strip() == "[DONE]":
+                await _read_to_end(response)
                 return
             yield _object(service, event.data)
     for event in decoder.end():
@@ -91,10 +106,18 @@ async def _events(
             yield _object(service, event.data)
 
 
+async def _read_to_end(response: aiohttp.ClientResponse) -> None:
+    """Read the end of the response: a connection with a rest in it serves no other request."""
+    with suppress(aiohttp.ClientError, TimeoutError):
+        async with asyncio.timeout(_LAST_BYTES):
+            while await response.content.readany():
+                pass
+
+
 def _object(service: BaseService, text: str) -> Mapping[str, Any]:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise ProtocolError(f"{service.name}: what came is not a reply: {_start(service, text)}")
@@ -135,20 +158,34 @@ class _WholeCharacters:
     """Joins characters that services cut in two: half a surrogate pair at a delta's end."""
 
     def __init__(self) -> None:
-        self._held: dict[int, str] = {}
+        self._held: dict[int, tuple[str, str]] = {}
 
     def joined(self, delta: Delta) -> Delta:
-        """Return the delta with the half that the last one left, less the half it leaves."""
-        text = self._held.pop(delta.index, "") + delta.text
-        if text and "\ud800" <= text[-1] <= "\udbff" and delta.finish_reason is None:
-            self._held[delta.index] = text[-1]
-            text = text[:-1]
-        return _clean(delta if text == delta.text else replace(delta, text=text))
+        """Return the delta with the halves that the last one left, less those it leaves."""
+        text, reasoning = self._held.pop(delta.index, ("", ""))
+        if text or reasoning or not _is_whole(delta):
+            text, half = _split(text + delta.text)
+            reasoning, other_half = _split(reasoning + delta.reasoning)
+            if delta.finish_reason is not None:
+                text, reasoning = text + half, reasoning + other_half
+            elif half or other_half:
+                self._held[delta.index] = (half, other_half)
+            delta = replace(delta, text=text, reasoning=reasoning)
+        return _clean(delta)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split off the first half of a surrogate pair at the end of ``text``."""
+    return (text[:-1], text[-1]) if "\ud800" <= text[-1:] <= "\udbff" else (text, "")
+
+
+def _is_whole(delta: Delta) -> bool:
+    return delta.text.isascii() and delta.reasoning.isascii()
 
 
 def _clean(delta: Delta) -> Delta:
     """Return the delta with surrogates paired, or replaced where they can't be."""
-    if delta.text.isascii() and delta.reasoning.isascii():
+    if _is_whole(delta):
         return delta
     return replace(delta, text=_paired(delta.text), reasoning=_paired(delta.reasoning))
 

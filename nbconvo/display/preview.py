@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
-from nbconvo.markdown import STYLE
+from nbconvo.markdown import CONTAINER, STYLE
 from nbconvo.services.base import shown_url
 
 __all__ = ["Preview"]
@@ -27,7 +27,7 @@ class Preview:
             f"<p>{html.escape(head)}</p><pre>{html.escape(body)}</pre>"
             for head, body in self._parts()
         )
-        page = f'<div class="nbconvo"><style>{STYLE}</style>{parts}</div>'
+        page = f'<div class="{CONTAINER}"><style>{STYLE}</style>{parts}</div>'
         return {"text/html": page, "text/plain": str(self)}
 
     def _parts(self) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TextIO
 
 from nbconvo import cards
 from nbconvo.display.column import Column
+from nbconvo.markdown import plain
 
 __all__ = ["NoScreen", "NotebookScreen", "Screen", "TerminalScreen"]
 
@@ -90,7 +91,7 @@ class TerminalScreen:
             column = columns[self._place]
             card = column.card(busy=not final)
             if card.notice and card.notice != self._notice and not card.error:
-                self._out.write(f"[{card.notice}]\n")
+                self._out.write(f"[{_one_line(card.notice)}]\n")
             self._notice = card.notice
             if new := card.text[self._written :]:
                 if self._written == 0 and column.name:
@@ -105,9 +106,16 @@ class TerminalScreen:
     def _end(self, card: cards.Card) -> None:
         if self._written and not card.text.endswith("\n"):
             self._out.write("\n")
+        if card.error:
+            who = f"{card.name}: " if card.name else ""
+            self._out.write(f"[{who}{_one_line(card.notice or '')}]\n")
         if card.footer:
             self._out.write(f"[{' · '.join(card.footer)}]\n\n")
         self._place, self._written = self._place + 1, 0
+
+
+def _one_line(words: str) -> str:
+    return " ".join(plain(words).split())
 
 
 def _metadata(columns: Sequence[Column]) -> dict[str, Any]:

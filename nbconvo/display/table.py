@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nbconvo.markdown import STYLE
+from nbconvo.markdown import CONTAINER, STYLE
 
 __all__ = ["Table"]
 
@@ -44,7 +44,7 @@ class Table:
         head = self._line("th", self.header)
         body = "".join(self._line("td", row) for row in self.rows)
         return (
-            f'<div class="nbconvo"><style>{STYLE}</style>'
+            f'<div class="{CONTAINER}"><style>{STYLE}</style>'
             f"<table><thead>{head}</thead><tbody>{body}</tbody></table></div>"
         )
 

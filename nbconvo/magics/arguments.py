@@ -12,6 +12,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import argument
 
+from nbconvo.configs import checked_options
 from nbconvo.errors import InputError, nearest
 
 __all__ = ["model_options", "overrides", "parse", "split_text", "variable"]
@@ -41,8 +42,8 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
         "temperature": args.temperature,
         "max_tokens": args.max_tokens,
     }
-    return {name: value for name, value in given.items() if value is not None} | dict(
-        _pair(text) for text in args.option
+    return {name: value for name, value in given.items() if value is not None} | checked_options(
+        dict(_pair(text) for text in args.option)
     )
 
 
@@ -56,7 +57,8 @@ def parse(magic: Any, line: str) -> argparse.Namespace:
     parser.allow_abbrev = False
     try:
         words = [_unquoted(word) for word in _WORD.findall(line.rstrip().rstrip(";"))]
-        args, unknown = parser.parse_known_args(words)
+        # Intermixed: names may stand before, between and after options.
+        args, unknown = parser.parse_known_intermixed_args(words)
     except (UsageError, ValueError) as error:
         raise InputError(" ".join(str(error).split())) from None
     if unknown:

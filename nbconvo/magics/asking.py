@@ -17,7 +17,6 @@ from nbconvo.display.screens import NoScreen, NotebookScreen, Screen, TerminalSc
 from nbconvo.display.show import Item, show
 from nbconvo.errors import InputError, NbConvoError
 from nbconvo.magics.background import Pending
-from nbconvo.magics.cells import is_notebook
 from nbconvo.participants import chorus, turns
 from nbconvo.session import Reply, Session, workspace
 from nbconvo.session.turn import Ask
@@ -34,6 +33,7 @@ class Asking:
         self, shell: InteractiveShell, *, quiet: bool = False, to: str | None = None
     ) -> None:
         self._shell = shell
+        self._in_notebook = hasattr(shell, "kernel")  # a terminal shows text only
         self._quiet = quiet
         self._to = to
 
@@ -44,7 +44,10 @@ class Asking:
         items = workspace.bridge.batches(
             _items(asked), workspace.settings.repaint, nested=workspace.nested
         )
-        show(items, screen, columns)
+        try:
+            show(items, screen, columns)
+        finally:
+            self._give(_replies(columns))
         return self._result(_replies(columns), columns)
 
     def in_background(self, asked: Asked) -> Pending | None:
@@ -52,7 +55,8 @@ class Asking:
         columns = _columns(asked)
         screen = self._screen(side_by_side=len(asked) > 1, at_once=True)
         pending = Pending(
-            lambda: workspace.bridge.batches(_items(asked), workspace.settings.repaint),
+            # Of one or of several, an error stays with its column: no cell waits to show it.
+            lambda: workspace.bridge.batches(chorus(asked), workspace.settings.repaint),
             lambda batches: show(batches, screen, columns),
             lambda: _outcome(columns),
         )
@@ -68,8 +72,12 @@ class Asking:
         items = workspace.bridge.batches(
             spoken, workspace.settings.repaint, nested=workspace.nested
         )
-        show(items, self._screen(), columns, [session.name for session in sessions])
-        return self._result(Turns(c.reply for c in columns if c.reply is not None), columns)
+        try:
+            show(items, self._screen(), columns, [session.name for session in sessions])
+        finally:
+            said = Turns(column.reply for column in columns if column.reply is not None)
+            self._give(said)
+        return self._result(said, columns)
 
     def preview(self, asked: Asked) -> Preview:
         """Return what would be sent, to be shown; send nothing."""
@@ -85,18 +93,21 @@ class Asking:
     def _screen(self, *, side_by_side: bool = False, at_once: bool = False) -> Screen:
         if self._quiet:
             return NoScreen()
-        if is_notebook(self._shell):
+        if self._in_notebook:
             return NotebookScreen(side_by_side=side_by_side, at_once=at_once)
         return TerminalScreen()
 
-    def _result(self, result: Reply | Replies | Turns, columns: Sequence[Column]) -> Any:
-        """Give the result to the variable, and to ``_`` and ``Out``, but not to the page again."""
-        errors = [column.error for column in columns if column.error is not None]
-        if self._to is not None and not (errors and isinstance(result, Reply)):
+    def _give(self, result: Reply | Replies | Turns | None) -> None:
+        """Give the variable what was said, however the cell ends; it stays if nothing was."""
+        if self._to is not None and (result or isinstance(result, Reply)):
             self._shell.user_ns[self._to] = result
+
+    def _result(self, result: Reply | Replies | Turns, columns: Sequence[Column]) -> Any:
+        """Give the result to ``_`` and ``Out``, but not to the page again."""
+        errors = [column.error for column in columns if column.error is not None]
         if errors:
             raise errors[0]
-        if is_notebook(self._shell):
+        if self._in_notebook:
             return result.shown(self._shell.execution_count)
         # A terminal would print an empty Out[n]: for a result that shows nothing.
         self._shell.displayhook.update_user_ns(result)

@@ -70,7 +70,8 @@ class Pending:
 
     async def _wait(self) -> Any:
         with heartbeat(asyncio.get_running_loop()):
-            return await asyncio.wrap_future(self._future)
+            # Whoever stops waiting does not stop the reply: cancel() does.
+            return await asyncio.shield(asyncio.wrap_future(self._future))
 
     def _until_cancelled(self, batches: Batches) -> Batches:
         for batch in batches:

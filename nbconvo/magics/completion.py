@@ -12,10 +12,6 @@ from IPython.core.completer import (
     context_matcher,
 )
 
-from nbconvo import services
-from nbconvo.magics.verbs import VERBS
-from nbconvo.session import workspace
-
 __all__ = ["matcher"]
 
 _LINE = re.compile(r"\s*%{1,2}(session|ask|exchange|convo)\b(?P<words>.*)")
@@ -42,6 +38,10 @@ def matcher(context: CompletionContext) -> SimpleMatcherResult:
 
 
 def _candidates(magic: str, before: list[str], typed: str) -> Iterable[str]:
+    from nbconvo import services
+    from nbconvo.magics.verbs import VERBS
+    from nbconvo.session import workspace
+
     if before and before[-1] == "--service":
         return services.names()
     if before and before[-1] == "--model":

@@ -10,7 +10,7 @@ from nbconvo.errors import InputError
 
 __all__ = ["interpolate"]
 
-_EXPRESSION = re.compile(r"\{\{(.+?)\}\}", re.DOTALL)
+_EXPRESSION = re.compile(r"\{\{((?:(?!\}\}).)+)\}\}", re.DOTALL)
 
 
 def interpolate(text: str, names: Mapping[str, Any]) -> str:

@@ -1,7 +1,12 @@
-"""The magics: each parses its line, calls a session, and shows what comes."""
+"""The magics: each parses its line, calls a session, and shows what comes.
+
+What that takes is imported by the first magic that runs, so that ``%load_ext`` takes no time.
+"""
 
 from __future__ import annotations
 
+import builtins
+import keyword
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -16,12 +21,7 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from nbconvo.errors import InputError
-from nbconvo.magics import verbs
 from nbconvo.magics.arguments import model_options, overrides, parse, split_text, variable
-from nbconvo.magics.asking import Asking
-from nbconvo.magics.interpolation import interpolate
-from nbconvo.magics.sessions import begin_or_update, sessions_table
-from nbconvo.session import workspace
 
 __all__ = ["ConvoMagics"]
 
@@ -48,10 +48,18 @@ class ConvoMagics(Magics):
         ``%session`` lists the sessions; ``%session NAME`` makes one the current one, which a
         bare ``%%ask`` talks to.
         """
+        from nbconvo.magics.sessions import begin_or_update, sessions_table
+        from nbconvo.session import workspace
+
         args = parse(self.session, line)
         if cell is None and args.name is None:
             return sessions_table()
         if cell is None:
+            if overrides(args) or args.dir or args.rpm or args.tpm:
+                raise InputError(
+                    f"options change a session in its cell: %%session {args.name} ..., "
+                    "with its instructions below"
+                )
             workspace.current = workspace.get(args.name).name or workspace.current
             print(f"{workspace.current} is now the current session")
             return None
@@ -78,6 +86,9 @@ class ConvoMagics(Magics):
         ``%%ask NAME`` sends the text of the cell; ``%ask NAME text`` is the same on one line.
         ``{{expression}}`` in the text becomes its value. Running a cell again replaces its turn.
         """
+        from nbconvo.magics.asking import Asking
+        from nbconvo.session import workspace
+
         if cell is None:
             line, cell = split_text(self.ask, line, workspace.__contains__)
         args = parse(self.ask, line)
@@ -103,6 +114,9 @@ class ConvoMagics(Magics):
     @argument("--raw", action="store_true", help="leave {{expressions}} in the text as they are")
     def exchange(self, line: str, cell: str) -> Any:
         """Let participants talk to each other, in turn, beginning with the text of the cell."""
+        from nbconvo.magics.asking import Asking
+        from nbconvo.session import workspace
+
         args = parse(self.exchange, line)
         variable(args.to)
         sessions = [workspace.get(name) for name in args.names]
@@ -131,19 +145,27 @@ class ConvoMagics(Magics):
         models SERVICE [FILTER]  what a service offers
         export NAME FILE         as .jsonl, .csv or .md, by the file's ending
         """
+        from nbconvo.magics import verbs
+        from nbconvo.magics.asking import Asking
+
         args = parse(self.convo, line)
         return verbs.run(args.verb, args.words, args, Asking(self.shell))
 
     def _text(self, cell: str, *, raw: bool) -> str:
+        from nbconvo.magics.interpolation import interpolate
+
         names = self.shell.user_ns
         return (cell if raw else interpolate(cell, names)).strip()
 
     def _bind(self, name: str, session: Any) -> None:
         """Give the notebook the Python name of a session, unless it means something else there."""
+        from nbconvo.session import workspace
+
         names = self.shell.user_ns
-        if not name.isidentifier() or name == workspace.DEFAULT:
+        if not name.isidentifier() or keyword.iskeyword(name) or name == workspace.DEFAULT:
             return
-        if name in names and not isinstance(names[name], type(session)):
-            print(f"the Python name {name} is taken: reach the session as nbconvo.sessions[{name!r}]")
+        taken = names[name] if name in names else getattr(builtins, name, session)
+        if not isinstance(taken, type(session)):
+            print(f"the Python name {name} is taken; the session is nbconvo.sessions[{name!r}]")
             return
         names[name] = session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from nbconvo.display.table import Table
@@ -16,8 +17,9 @@ def begin_or_update(args: argparse.Namespace, system: str, options: dict[str, An
     """Make the session that the cell describes, or change the one of its name; say what changed.
 
     The cell is all that the session is: an option that is no longer on its line goes back to
-    its default. The history stays.
+    its default. The history stays, and so does its log.
     """
+    _check_limits(args)
     name = args.name or workspace.DEFAULT
     if name not in workspace:
         session = Session(system, name=name, dir=args.dir, **options)
@@ -25,7 +27,7 @@ def begin_or_update(args: argparse.Namespace, system: str, options: dict[str, An
     else:
         session = workspace.get(name)
         said = _update(session, system, options, args.dir)
-    _set_limits(session, args.rpm, args.tpm)
+    _set_limits(session, args)
     workspace.current = name
     print(f"{name} · {session.service.name}:{session.model} · {said}")
     return session
@@ -54,11 +56,13 @@ def _update(
     """Make ``session`` what its cell says; return what changed, in words."""
     before = _described(session)
     session.redefine(system, **options)
-    if directory is not None and directory != session.dir:
+    if directory is not None and str(Path(directory).expanduser().absolute()) != session.dir:
         session.set_dir(directory)
     after = _described(session)
     changes = [
-        f"{what} changed" if what == "instructions" else f"{what} {before[what]} → {after[what]}"
+        f"{what} changed"
+        if what == "instructions"
+        else f"{what} {_shown(before[what])} → {_shown(after[what])}"
         for what in after
         if before[what] != after[what]
     ]
@@ -76,11 +80,18 @@ def _described(session: Session) -> dict[str, Any]:
     }
 
 
-def _set_limits(session: Session, rpm: float | None, tpm: float | None) -> None:
-    for label, value in (("--rpm", rpm), ("--tpm", tpm)):
+def _shown(value: object) -> str:
+    return "default" if value is None else str(value)
+
+
+def _check_limits(args: argparse.Namespace) -> None:
+    for label, value in (("--rpm", args.rpm), ("--tpm", args.tpm)):
         if value is not None and not value > 0:
             raise InputError(f"{label} must be above 0, not {value:g}")
-    if rpm is not None:
-        session.service.max_requests_per_minute = rpm
-    if tpm is not None:
-        session.service.max_tokens_per_minute = tpm
+
+
+def _set_limits(session: Session, args: argparse.Namespace) -> None:
+    if args.rpm is not None:
+        session.service.max_requests_per_minute = args.rpm
+    if args.tpm is not None:
+        session.service.max_tokens_per_minute = args.tpm

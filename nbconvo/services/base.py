@@ -93,6 +93,9 @@ class BaseService:
         self.max_attempts = max_attempts
         self.timeout = timeout
         self.headers = {name: Masked(value) for name, value in (headers or {}).items()}
+        for label, text in self.headers.items():
+            if not (label + text).isprintable():
+                raise InputError(f"header {label!r} holds a line break or the like")
 
     @property
     def base_url(self) -> str:
@@ -211,20 +214,29 @@ def check_positive(label: str, value: object) -> None:
 
 def checked_url(url: str) -> str:
     """Return ``url`` without a trailing slash; raise ``InputError`` unless it is an http one."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")  # as the resolver will
+        usable = bool(host) and parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise InputError(
             f"base_url {shown_url(url)!r} is not an http address such as http://127.0.0.1:8080/v1"
         )
-    if parts.username is not None:
+    if parts.username is not None or parts.query:
+        what = "a query" if parts.query else "a user name"
         raise InputError(
-            f"base_url {shown_url(url)!r} holds a user name; pass what identifies you in headers="
+            f"base_url {shown_url(url)!r} holds {what}; pass what identifies you in headers="
         )
     return url.rstrip("/")
 
 
 def shown_url(url: str) -> str:
     """Return ``url`` without the user, password and query that may hold a secret."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2].partition("?")[0]
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()

@@ -7,11 +7,13 @@ before or after the end, or never.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services.base import BaseService, ModelInfo, Request
+from nbconvo.services.failures import status_of
 
 __all__ = ["ChatService"]
 
@@ -66,11 +68,11 @@ class ChatService(BaseService):
         )
 
     def _deltas(self, data: Mapping[str, Any], part: str) -> Iterator[Delta]:
-        usage = read_usage(data.get("usage"))
-        model = data.get("model")
-        if usage or isinstance(model, str):
-            yield Delta(usage=usage, model=model if isinstance(model, str) else None)
+        groq = data.get("x_groq")
+        usage = read_usage(data.get("usage") or (isinstance(groq, dict) and groq.get("usage")))
+        model = name if isinstance(name := data.get("model"), str) else None
         for choice in _dicts(data.get("choices")):
+            self._check(choice)
             said = choice.get(part)
             said = said if isinstance(said, Mapping) else {}
             reason = choice.get("finish_reason")
@@ -80,14 +82,29 @@ class ChatService(BaseService):
                 reasoning=_text(said.get("reasoning")) or _text(said.get("reasoning_content")),
                 index=_whole(choice.get("index")) or 0,
                 finish_reason=reason if isinstance(reason, str) else None,
+                usage=usage,
+                model=model,
             )
             if delta.text or delta.reasoning or delta.finish_reason:
                 yield delta
+                usage = model = None
+        if usage or model:
+            yield Delta(usage=usage, model=model)
+
+    def _check(self, choice: Mapping[str, Any]) -> None:
+        """Raise the failure that a choice reports: OpenRouter's way, once a model had begun."""
+        error = choice.get("error")
+        if error or choice.get("finish_reason") == "error":
+            said = json.dumps({"error": error or "the model failed"})
+            raise self.failure(status_of(error), {}, said, None)
 
 
 def read_usage(data: object) -> Usage | None:
     """Return the usage that a reply reports, or ``None`` if it reports none."""
     if not isinstance(data, Mapping):
+        return None
+    sent, said = _whole(data.get("prompt_tokens")), _whole(data.get("completion_tokens"))
+    if sent is None and said is None:
         return None
     prompt, completion = (
         details if isinstance(details := data.get(name), Mapping) else {}
@@ -98,8 +115,8 @@ def read_usage(data: object) -> Usage | None:
         cost = cost.get("total_cost")
     cached = prompt.get("cached_tokens", data.get("prompt_cache_hit_tokens"))  # or DeepSeek's name
     return Usage(
-        _whole(data.get("prompt_tokens")) or 0,
-        _whole(data.get("completion_tokens")) or 0,
+        sent or 0,
+        said or 0,
         _whole(cached) or 0,
         _whole(completion.get("reasoning_tokens")) or 0,
         float(cost) if isinstance(cost, int | float) else None,
@@ -116,9 +133,7 @@ def _text(value: object) -> str:
     """The text of a content: a string, or (Mistral) a list of parts, of which text ones count."""
     if isinstance(value, str):
         return value
-    return "".join(
-        part["text"] for part in _dicts(value) if isinstance(part.get("text"), str)
-    )
+    return "".join(part["text"] for part in _dicts(value) if isinstance(part.get("text"), str))
 
 
 def _whole(value: object) -> int | None:

@@ -17,10 +17,11 @@ def with_context(instruction: object, context: object) -> str:
     Raises:
         InputError: If the instruction is empty, or a value is neither text, JSON nor a table.
     """
-    text = as_text(instruction, "instruction").strip()
+    text = "" if instruction is None else as_text(instruction, "instruction").strip()
     if not text:
         raise InputError("nothing to ask: the message is empty")
-    return text if context is None else f"{text}\n\n{as_text(context, 'context')}"
+    below = "" if context is None else as_text(context, "context")
+    return f"{text}\n\n{below}" if below.strip() else text
 
 
 def as_text(value: object, what: str) -> str:
@@ -44,7 +45,10 @@ def as_text(value: object, what: str) -> str:
 
 
 def _table(frame: Any) -> str:
-    """A pandas or polars data frame as a Markdown table."""
+    """A pandas or polars data frame as a Markdown table, with its index if that says something."""
+    index = getattr(frame, "index", None)
+    if index is not None and (index.name or index.inferred_type not in ("integer", "empty")):
+        frame = frame.reset_index(allow_duplicates=True)
     rows: Iterable[Iterable[object]] = (
         frame.itertuples(index=False, name=None)
         if hasattr(frame, "itertuples")

@@ -7,19 +7,20 @@ import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nbconvo import services
 from nbconvo.configs import checked_options, default_options
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
-from nbconvo.messages import Delta, Message, Usage
+from nbconvo.host import running_cell
+from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
 from nbconvo.session import export
 from nbconvo.session.context import with_context
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
-from nbconvo.session.turn import Ask, messages_of, take
+from nbconvo.session.turn import Ask, messages_of, place_of, take
 from nbconvo.session.workspace import split_model, workspace
 
 if TYPE_CHECKING:
@@ -141,9 +142,12 @@ class Session:
         ask = self.prepare(
             instruction, context, system=system, service=service, model=model, **options
         )
-        async for item in workspace.bridge.relay(self.answer(ask)):
-            if isinstance(item, Delta):
-                yield item
+        relayed = workspace.bridge.relay(self.answer(ask))
+        # Closed here and now: who leaves early finds what had come on record.
+        async with aclosing(cast("AsyncGenerator[Delta | Reply]", relayed)) as items:
+            async for item in items:
+                if isinstance(item, Delta):
+                    yield item
 
     async def retry(self, **overrides: Any) -> Reply:
         """Ask the last message again; the new reply becomes an alternative to the old one."""
@@ -275,9 +279,13 @@ class Session:
         """Return all messages said in the place of ``message`` (or its id), itself included."""
         return self.conversation.alternatives(_id(message))
 
-    def hear(self, content: str) -> None:
-        """Put what others said on the path, without asking for a reply."""
-        self._record.commit([Message(role="user", content=content)], self.conversation.leaf)
+    def hear(self, content: str, cell: Cell | None = None) -> None:
+        """Put what others said on the path, without asking for a reply.
+
+        What was heard in an earlier run of ``cell`` gives place.
+        """
+        heard = Message(role="user", content=content, cell=cell)
+        self._record.commit([heard], place_of(cell, self.conversation))
 
     # --- exporting -------------------------------------------------------------------------
 
@@ -388,7 +396,7 @@ class Session:
             self.options | checked_options(options),
             begin=begin,
             again=again,
-            cell=workspace.cell(),
+            cell=running_cell(),
         )
 
     def _turn_lock(self) -> asyncio.Lock:
@@ -396,9 +404,6 @@ class Session:
         if self._lock is None or self._lock_loop is not loop:  # the I/O thread was made anew
             self._lock, self._lock_loop = asyncio.Lock(), loop
         return self._lock
-
-    def _choose(self, service: str | BaseService | None, model: str | None) -> None:
-        self._service, self._model = _chosen(service, model)
 
     def _check_idle(self) -> None:
         if self.busy:
@@ -419,9 +424,7 @@ class Session:
         return repr(self.name) if self.name else "the session"
 
 
-def _chosen(
-    service: object, model: str | None
-) -> tuple[BaseService | None, str | None]:
+def _chosen(service: object, model: str | None) -> tuple[BaseService | None, str | None]:
     """Return the service and the model that are named, ``service:model`` taken apart."""
     if isinstance(service, str):
         service = services.get(service)

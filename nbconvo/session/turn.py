@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbconvo import tokens
+from nbconvo.conversation import Conversation
 from nbconvo.errors import NbConvoError
 from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
@@ -19,7 +20,7 @@ from nbconvo.session.reply import Reply
 if TYPE_CHECKING:
     from nbconvo.client import Client
 
-__all__ = ["Ask", "messages_of", "parent_of", "take"]
+__all__ = ["Ask", "messages_of", "parent_of", "place_of", "take"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,12 @@ def parent_of(ask: Ask, record: Record) -> str | None:
     """Return the id of the message that the turn goes below, as of now."""
     if ask.again is not None or ask.begin:
         return ask.again
-    conversation = record.conversation
-    if ask.cell is not None and (earlier := conversation.asked_from(ask.cell)):
+    return place_of(ask.cell, record.conversation)
+
+
+def place_of(cell: Cell | None, conversation: Conversation) -> str | None:
+    """Return where what ``cell`` says goes: where its earlier run said it, else at the end."""
+    if cell is not None and (earlier := conversation.asked_from(cell)):
         return conversation.parent(earlier.id)
     return conversation.leaf
 

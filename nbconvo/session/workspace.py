@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nbconvo import services
+from nbconvo import host, services
 from nbconvo.bridge import Bridge
 from nbconvo.errors import UnknownName
-from nbconvo.messages import Cell
 from nbconvo.offline.service import OfflineService
 from nbconvo.services import BaseService
 
@@ -38,25 +37,14 @@ class Workspace:
         self.bridge = Bridge(self._close_client)
         #: The name of the session that a bare ``%%ask`` talks to.
         self.current = self.DEFAULT
-        #: Tells which notebook cell is running; the magics set it while they are loaded.
-        self.cell: Callable[[], Cell | None] = lambda: None
         self._sessions: dict[str, Session] = {}
-        self._settings: NbConvo | None = None
         self._client: Client | None = None
         self._client_loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def settings(self) -> NbConvo:
         """The settings in force."""
-        if self._settings is None:
-            from nbconvo.settings import NbConvo
-
-            self._settings = NbConvo()
-        return self._settings
-
-    @settings.setter
-    def settings(self, settings: NbConvo | None) -> None:
-        self._settings = settings
+        return host.settings()
 
     @property
     def nested(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-WORDS = [f"word{number} " for number in range(400)]
+TEXT = " ".join(f"word{number}" for number in range(400))
 PROMPT = 0.2  # seconds in which an interrupted cell ends
 WAYS_TO_AWAIT = {
     "ask": "await talk.ask('go on')",
@@ -23,15 +23,15 @@ def stop_in_mid_stream(kernel, provider, cell):
     return cell.idle - stopped
 
 
-def test_an_interrupt_in_mid_stream_ends_the_cell_promptly(kernel, provider, record_property):
-    provider.reply(deltas=WORDS, pace=0.01)
+def test_an_interrupt_in_mid_stream_ends_the_cell_promptly(kernel, provider, measured):
+    provider.reply(TEXT, pace=0.01)
     seconds = stop_in_mid_stream(kernel, provider, kernel.send("%%ask\ngo on"))
-    record_property("interrupt_in_mid_stream_seconds", round(seconds, 4))
+    measured("seconds to stop in mid-stream", seconds)
     assert seconds < PROMPT
 
 
 def test_an_interrupted_cell_says_in_one_line_what_was_kept(kernel, provider):
-    provider.reply(deltas=WORDS, pace=0.01)
+    provider.reply(TEXT, pace=0.01)
     cell = kernel.send("%%ask\ngo on")
     stop_in_mid_stream(kernel, provider, cell)
     shown, error = cell.outputs
@@ -41,32 +41,30 @@ def test_an_interrupted_cell_says_in_one_line_what_was_kept(kernel, provider):
 
 
 def test_an_interrupted_reply_is_in_the_history_marked_stopped(kernel, provider):
-    provider.reply(deltas=WORDS, pace=0.01)
+    provider.reply(TEXT, pace=0.01)
     stop_in_mid_stream(kernel, provider, kernel.send("%%ask\ngo on"))
     (user, reply) = kernel.history("default")
     assert user == ["user", "go on"]
     assert reply[1].startswith("word0 word1 ")
-    assert "".join(WORDS).startswith(reply[1])
+    assert TEXT.startswith(reply[1])
     assert kernel.value("_nbconvo.sessions['default'].last.finish_reason") == "stopped"
 
 
 def test_the_cell_after_an_interrupted_one_runs(kernel, provider):
-    provider.reply(deltas=WORDS, pace=0.01)
+    provider.reply(TEXT, pace=0.01)
     stop_in_mid_stream(kernel, provider, kernel.send("%%ask\ngo on"))
     assert kernel.run("%%ask\nhi").texts == ["reply to hi"]
 
 
 def test_cells_queued_behind_an_interrupted_one_do_not_run(kernel, provider):
-    provider.reply(deltas=WORDS, pace=0.01)
+    provider.reply(TEXT, pace=0.01)
     cell, behind = kernel.send("%%ask\ngo on"), kernel.send("%%ask\nhi")
     stop_in_mid_stream(kernel, provider, cell)
     kernel.wait(behind)
     assert [cell.status, behind.status] == ["error", "aborted"]
 
 
-def test_an_interrupt_before_the_first_byte_ends_the_cell_promptly(
-    kernel, provider, record_property
-):
+def test_an_interrupt_before_the_first_byte_ends_the_cell_promptly(kernel, provider, measured):
     provider.hang()
     before, closed = len(provider.requests), len(provider.closed)
     cell = kernel.send("%%ask\nanybody there?")
@@ -74,7 +72,7 @@ def test_an_interrupt_before_the_first_byte_ends_the_cell_promptly(
     stopped = kernel.interrupt()
     kernel.wait(cell)
     provider.wait_for_closed(closed + 1)
-    record_property("interrupt_before_first_byte_seconds", round(cell.idle - stopped, 4))
+    measured("seconds to stop before the first byte", cell.idle - stopped)
     assert cell.idle - stopped < PROMPT
 
 
@@ -99,7 +97,7 @@ def test_the_kernels_own_interrupt_is_back_after_a_cell(kernel, provider):
 def test_an_interrupted_exchange_keeps_all_that_was_said(kernel, provider):
     kernel.run("%%session comedian\nYou are funny.", "%%session critic\nYou are not.")
     provider.reply("whales are big")
-    provider.reply(deltas=WORDS, pace=0.01)
+    provider.reply(TEXT, pace=0.01)
     stop_in_mid_stream(kernel, provider, kernel.send("%%exchange comedian critic\nwhales"))
     assert kernel.history("comedian")[1:3] == [["user", "whales"], ["assistant", "whales are big"]]
     assert "critic: word0 word1 " in kernel.history("comedian")[3][1]
@@ -108,18 +106,18 @@ def test_an_interrupted_exchange_keeps_all_that_was_said(kernel, provider):
 
 @pytest.mark.parametrize("code", WAYS_TO_AWAIT.values(), ids=WAYS_TO_AWAIT)
 def test_an_interrupted_await_returns_promptly_and_keeps_what_came(
-    kernel, provider, record_property, code
+    kernel, provider, measured, code
 ):
     kernel.run("talk = _nbconvo.Session(name='talk')")
-    provider.reply(deltas=WORDS, pace=0.01)
+    provider.reply(TEXT, pace=0.01)
     before, closed = len(provider.requests), len(provider.closed)
     cell = kernel.send(code)
     provider.wait_for_requests(before + 1)
-    kernel.read_for(0.3)
+    kernel.read_for(0.15)
     stopped = kernel.interrupt()
     kernel.wait(cell)
     provider.wait_for_closed(closed + 1)
-    record_property("interrupted_await_seconds", round(cell.idle - stopped, 4))
+    measured("seconds to stop an await", cell.idle - stopped)
     assert cell.status == "error"
     assert cell.idle - stopped < 1
     assert kernel.history("talk")[-1][1].startswith("word0 word1 ")

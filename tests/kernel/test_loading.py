@@ -7,6 +7,7 @@ import pytest
 THREADS = "[t.name for t in __import__('threading').enumerate() if 'nbconvo' in t.name]"
 MAGICS = "[n for kind in get_ipython().magics_manager.magics.values() for n in kind]"
 OURS = {"session", "ask", "exchange", "convo"}
+CONFIGURABLES = "[type(c).__name__ for c in get_ipython().configurables]"
 MATCHERS = "[m.__module__ for m in get_ipython().Completer.custom_matchers]"
 CONNECTIONS = """len([
     c for c in __import__('psutil').Process().net_connections()
@@ -47,10 +48,11 @@ def test_unloading_ends_the_thread_and_closes_the_connections(kernel, provider, 
 
 
 def test_unloading_takes_the_magics_the_settings_and_the_completion_away(kernel):
+    assert "NbConvo" in kernel.value(CONFIGURABLES)
     kernel.run("%unload_ext nbconvo")
     assert OURS & set(kernel.value(MAGICS)) == set()
     assert "nbconvo.magics.completion" not in kernel.value(MATCHERS)
-    assert "UsageError" in "".join(kernel.run("%config NbConvo.loop").texts)
+    assert "NbConvo" not in kernel.value(CONFIGURABLES)
 
 
 def test_unloading_stops_a_reply_in_the_background(kernel, provider):

@@ -9,7 +9,7 @@ import pytest
 from nbconvo.bridge.nested import kernel_loop
 from nbconvo.errors import InputError
 
-WORDS = [f"word{number} " for number in range(200)]
+TEXT = " ".join(f"word{number}" for number in range(200))
 TICKING = """
 import asyncio
 ticks = 0
@@ -64,22 +64,22 @@ def test_queued_cells_all_run_in_order_on_the_kernels_loop(nested_kernel, provid
 
 
 def test_a_reply_streams_into_one_record_on_the_kernels_loop(nested_kernel, provider):
-    provider.reply(deltas=WORDS, pace=0.003)
+    provider.reply(TEXT, pace=0.003)
     cell = nested_kernel.run("%%ask\ngo on")
-    assert cell.texts == ["".join(WORDS).strip()]
+    assert cell.texts == [TEXT]
     assert len(cell.of("update_display_data")) > 3
 
 
-def test_an_interrupt_works_on_the_kernels_loop(nested_kernel, provider, record_property):
+def test_an_interrupt_works_on_the_kernels_loop(nested_kernel, provider, measured):
     kernel = nested_kernel
-    provider.reply(deltas=WORDS, pace=0.02)
+    provider.reply(TEXT, pace=0.02)
     cell = kernel.send("%%ask\ngo on")
     kernel.read_until_text(cell, "word9")
     closed = len(provider.closed)
     stopped = kernel.interrupt()
     kernel.wait(cell)
     provider.wait_for_closed(closed + 1)
-    record_property("interrupt_on_kernel_loop_seconds", round(cell.idle - stopped, 4))
+    measured("seconds to stop on the kernel's loop", cell.idle - stopped)
     assert cell.idle - stopped < 0.2
     kept = kernel.history("default")[-1][1]
     assert cell.texts[-1] == f"Stopped: stopped; {len(kept)} characters kept"
@@ -105,7 +105,7 @@ def test_the_thread_is_unharmed_by_a_patched_asyncio(new_kernel, fresh, provider
         kernel.wait(*cells)
         assert [cell.status for cell in cells] == ["ok"] * 10
         assert kernel.run("await _nbconvo.sessions['default'].ask('hi')").texts == ["reply to hi"]
-        provider.reply(deltas=WORDS, pace=0.02)
+        provider.reply(TEXT, pace=0.02)
         cell = kernel.send("%%ask\ngo on")
         kernel.read_until_text(cell, "word9")
         stopped = kernel.interrupt()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 GATHER = """
 import asyncio
-replies = await asyncio.gather(*(s.ask(f"line {n}") for n, s in enumerate({sessions})))
+replies = await asyncio.gather(*(s.ask("line %d" % n) for n, s in enumerate({sessions})))
 """
 
 
@@ -44,8 +44,8 @@ def test_an_awaited_reply_shows_itself_as_a_cells_value(kernel, provider):
 def test_a_stream_gives_its_deltas_in_a_cell(kernel, provider):
     provider.reply("one two three", pace=0.02)
     kernel.run("talk = _nbconvo.Session()")
-    cell = kernel.run("async for delta in talk.stream('count'):\n    print(f'<{delta}>', end='')")
-    assert "<one>< two>< three>" in cell.texts[0]
+    cell = kernel.run("async for delta in talk.stream('count'):\n    print(delta, end='')")
+    assert cell.texts == ["one two three"]
 
 
 def test_an_ask_in_a_users_thread_is_answered(kernel, provider):

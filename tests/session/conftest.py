@@ -5,7 +5,16 @@ from collections.abc import Iterator
 import pytest
 
 from nbconvo.session import workspace
+from nbconvo.settings import NbConvo
 from nbconvo.testing import FakeProvider
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch) -> NbConvo:
+    """The settings in force, as a shell would hold them."""
+    settings = NbConvo()
+    monkeypatch.setattr("nbconvo.host.settings", lambda: settings)
+    return settings
 
 
 @pytest.fixture
@@ -15,5 +24,4 @@ def provider(nbconvo_env: FakeProvider) -> Iterator[FakeProvider]:
     for name in workspace.names():
         workspace.remove(name)
     workspace.current = workspace.DEFAULT
-    workspace.settings = None
     workspace.close()

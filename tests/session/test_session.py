@@ -287,34 +287,36 @@ async def test_a_changed_default_holds_for_sessions_made_after_it(provider, monk
     assert Session().options["temperature"] == 0.7
 
 
-def test_the_line_comes_before_the_session_and_so_on_down_to_the_default(provider, monkeypatch):
+def test_the_line_comes_before_the_session_and_so_on_down_to_the_default(
+    provider, config, monkeypatch
+):
     def model(session: Session, **line: str) -> str | None:
         return session.prepare("x", **line).model
 
     assert model(Session()) == "gpt-5.4-mini"
     monkeypatch.setenv("NBCONVO_MODEL", "of-environment")
     assert model(Session()) == "of-environment"
-    workspace.settings.model = "of-config"
+    config.model = "of-config"
     assert model(Session()) == "of-config"
     assert model(Session(model="of-session")) == "of-session"
     assert model(Session(model="of-session"), model="of-line") == "of-line"
 
 
 def test_a_configured_service_goes_before_the_environments_and_the_sessions_before_it(
-    provider, monkeypatch
+    provider, config, monkeypatch
 ):
     assert Session().service.name == "openai"
     monkeypatch.setenv("NBCONVO_SERVICE", "openrouter")
     assert Session().service.name == "openrouter"
-    workspace.settings.service = "offline"
+    config.service = "offline"
     assert Session().service.name == "offline"
     session = Session(service="openai")
     assert session.service.name == "openai"
     assert session.prepare("x", service="openrouter").service.name == "openrouter"
 
 
-def test_a_configured_model_is_not_asked_of_another_service(provider, monkeypatch):
-    workspace.settings.model = "openai:of-config"
+def test_a_configured_model_is_not_asked_of_another_service(provider, config):
+    config.model = "openai:of-config"
     assert Session(service="openrouter").model == "openrouter/auto"
 
 

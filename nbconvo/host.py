@@ -1,0 +1,51 @@
+"""The shell that we run in: the settings it holds for us, and the cell that is running."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbconvo.messages import Cell
+    from nbconvo.settings import NbConvo
+
+__all__ = ["running_cell", "settings", "settings_of"]
+
+
+def settings_of(shell: Any) -> NbConvo | None:
+    """Return the settings that ``%load_ext`` put into ``shell``; ``None`` if it is not loaded."""
+    from nbconvo.settings import NbConvo
+
+    return next((found for found in shell.configurables if isinstance(found, NbConvo)), None)
+
+
+def settings() -> NbConvo:
+    """Return the settings of the shell, or those of a program without one: the defaults."""
+    from nbconvo.settings import NbConvo
+
+    shell = _shell()
+    return (settings_of(shell) if shell is not None else None) or NbConvo()
+
+
+def running_cell() -> Cell | None:
+    """Return the running cell, while the extension is loaded.
+
+    ``None`` where the front end does not name the cell (``metadata.cellId``, as JupyterLab and
+    VS Code send it). The source would be no substitute: two cells with the same text, ``another
+    one``, are two turns, and in a terminal so are two lines.
+    """
+    shell = _shell()
+    if shell is None or settings_of(shell) is None or not hasattr(shell, "get_parent"):
+        return None
+    from nbconvo.messages import Cell
+
+    parent = shell.get_parent() or {}
+    cell = (parent.get("metadata") or {}).get("cellId")
+    execution = (parent.get("header") or {}).get("msg_id")
+    return Cell(str(cell), str(execution)) if cell and execution else None
+
+
+def _shell() -> Any:
+    """Return IPython's shell, if this process has one; IPython is not imported for it."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
