@@ -12,7 +12,7 @@ __all__ = ["Reply"]
 
 # A fence of three or more backticks or tildes, its info string, and the code up to its like.
 _FENCE = re.compile(
-    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^ {0,3}(?P=fence)[`~]*[ \t]*$",
+    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^ {0,3}(?P=fence)[`~]*[ \t\r]*$",
     re.DOTALL | re.MULTILINE,
 )
 

@@ -131,13 +131,13 @@ async def test_every_field_of_a_chunk_may_be_missing(ask: Ask, provider: FakePro
 
 
 async def test_comments_names_crlf_and_missing_blanks_are_read(ask: Ask, provider: FakeProvider):
-    hi, stop = json.dumps(piece("Hi")), json.dumps(STOP)
+    hi, stop = json.dumps(piece("Hi")), json.dumps(STOP, indent=1).splitlines()
     provider.events(
         [
             ": OPENROUTER PROCESSING\n\n",
             ": keep-alive\r\n\r\n",
             f"event: message\r\nid: 1\r\ndata:{hi}\r\n\r\n",
-            f"data: {stop[:30]}\ndata: {stop[30:]}\n\n",
+            "".join(f"data: {line}\n" for line in stop) + "\n",
         ]
     )
     assert (await ask()).text == "Hi"

@@ -136,7 +136,9 @@ class Kernel:
         """Read what the kernel says until ``condition`` holds."""
         end = time.monotonic() + TIMEOUT
         while not condition():
-            assert time.monotonic() < end, f"the kernel last said {self.said[-5:]}"
+            if time.monotonic() > end:
+                last = [message["msg_type"] for message in self.said[-5:]]
+                raise TimeoutError(f"the kernel hangs; it last said {last}")
             self._read()
 
     def read_for(self, seconds: float) -> None:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
+from nbconvo.messages import Delta
+from nbconvo.services import OpenAIService
 from nbconvo.session import workspace
 from nbconvo.settings import NbConvo
 from nbconvo.testing import FakeProvider
@@ -25,3 +29,22 @@ def provider(nbconvo_env: FakeProvider) -> Iterator[FakeProvider]:
         workspace.remove(name)
     workspace.current = workspace.DEFAULT
     workspace.close()
+
+
+class WatchedService(OpenAIService):
+    """Tells when the first text of a reply has come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said = threading.Event()
+
+    def deltas(self, event: Mapping[str, Any]) -> Iterator[Delta]:
+        for delta in super().deltas(event):
+            if delta.text:
+                self.said.set()
+            yield delta
+
+
+@pytest.fixture
+def watched(provider: FakeProvider) -> WatchedService:
+    return WatchedService()

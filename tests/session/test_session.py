@@ -378,11 +378,11 @@ async def test_a_reply_that_breaks_off_is_kept_off_the_path_and_marked(provider)
     assert session.conversation[session.conversation.parent(cut.id)].content == "two"
 
 
-async def test_a_cancelled_ask_keeps_what_had_come_and_closes_the_request(provider):
-    session = Session()
+async def test_a_cancelled_ask_keeps_what_had_come_and_closes_the_request(provider, watched):
+    session = Session(service=watched)
     provider.reply(deltas=["half", " of it"], pace=30)
     task = asyncio.create_task(session.ask("one"))
-    await _until_said(session, provider)
+    await asyncio.to_thread(watched.said.wait, 5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -414,12 +414,6 @@ async def test_an_ask_cancelled_before_the_first_byte_leaves_nothing(provider):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert len(session.conversation) == 0
-
-
-async def _until_said(session: Session, provider: FakeProvider) -> None:
-    """Wait until some of the reply is there; the provider sends it right after its head."""
-    await asyncio.to_thread(provider.wait_for_requests)
-    await asyncio.sleep(0.05)
 
 
 # --- several at once -------------------------------------------------------------------------

@@ -1,0 +1,269 @@
+"""When a request is sent again, after how long, and when it is not."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from nbconvo.client import Client
+from nbconvo.errors import (
+    BadRequest,
+    ConnectionFailed,
+    QuotaExhausted,
+    RateLimited,
+    ServerFailed,
+    StreamCut,
+)
+from nbconvo.services import ChatService
+from nbconvo.testing import FakeProvider
+
+from .conftest import KEY, QUESTION, Answer, Ask
+
+
+async def test_three_server_errors_and_then_a_reply_are_a_reply(
+    ask: Ask, provider: FakeProvider, pauses: list[float]
+):
+    provider.error(500, times=3)
+    provider.reply("Hi.")
+    answer = await ask()
+    assert answer.text == "Hi."
+    assert len(provider.requests) == 4
+    assert pauses == [0.5, 1.0, 2.0]
+    assert [notice.rpartition("; ")[2] for notice in answer.notices] == [
+        "trying again in 0.5 s",
+        "trying again in 1 s",
+        "trying again in 2 s",
+    ]
+
+
+async def test_a_request_is_tried_as_often_as_the_service_says(
+    ask: Ask, provider: FakeProvider, pauses: list[float]
+):
+    provider.error(503, times=9)
+    with pytest.raises(ServerFailed):
+        await ask(ChatService(KEY, provider.base_url, max_attempts=7))
+    assert len(provider.requests) == 7
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
+
+
+async def test_the_same_request_is_sent_again(ask: Ask, provider: FakeProvider):
+    provider.error(500)
+    await ask(temperature=0.5)
+    first, second = provider.requests
+    assert first.json == second.json
+
+
+async def test_chance_shortens_a_pause_by_a_quarter_at_most(
+    provider: FakeProvider, service: ChatService
+):
+    pauses = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    provider.error(500)
+    client = Client(sleep=sleep, jitter=lambda: 1.0)
+    assert [d async for d in client.stream(service, QUESTION, "m", {"stream": True})]
+    await client.close()
+    assert pauses == [0.375]
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 529])
+async def test_what_may_pass_is_tried_again(ask: Ask, provider: FakeProvider, status: int):
+    provider.error(status)
+    await ask()
+    assert len(provider.requests) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422])
+async def test_what_will_not_pass_is_not_tried_again(
+    ask: Ask, provider: FakeProvider, status: int
+):
+    provider.error(status)
+    with pytest.raises(Exception, match=f"\\({status}\\)"):
+        await ask()
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(("status", "said", "tried"), [(500, "false", 1), (400, "true", 5)])
+async def test_the_service_has_the_last_word_on_trying_again(
+    ask: Ask, provider: FakeProvider, status: int, said: str, tried: int
+):
+    provider.error(status, headers={"x-should-retry": said}, times=9)
+    with pytest.raises((ServerFailed, BadRequest)):
+        await ask()
+    assert len(provider.requests) == tried
+
+
+# --- the delay -----------------------------------------------------------------------------
+
+_HINT = {"error": {"message": "Please try again in 5.289s."}}
+_GEMINI = json.dumps([{"error": {"details": [{"retryDelay": "46s"}], "message": "later"}}])
+_EMPTY = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2s"}
+_FULL = {"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "1m2s"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "delay"),
+    [
+        ({"retry-after-ms": "1500", "retry-after": "7"}, _HINT, 1.5),
+        ({"retry-after": "7.5", "llm_provider-retry-after": "9"}, _HINT, 7.5),
+        ({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT", **_EMPTY}, _HINT, 0.0),
+        ({"llm_provider-retry-after": "9"}, _HINT, 9.0),
+        (_EMPTY, _HINT, 5.289),
+        (_EMPTY, _GEMINI, 46.0),
+        (_EMPTY, None, 62.0),
+        (_FULL, None, 0.5),
+    ],
+)
+async def test_the_delay_is_what_the_service_asks_for(
+    ask: Ask, provider: FakeProvider, pauses: list[float], headers: dict, body: Any, delay: float
+):
+    provider.error(503, body, headers=headers)
+    await ask()
+    assert pauses == [delay]
+
+
+@pytest.mark.parametrize(("asked", "tried"), [("120", 2), ("121", 1)])
+async def test_two_minutes_are_waited_for_and_no_more(
+    ask: Ask, provider: FakeProvider, pauses: list[float], asked: str, tried: int
+):
+    provider.error(503, headers={"retry-after": asked})
+    if tried == 1:
+        with pytest.raises(ServerFailed) as caught:
+            await ask()
+        assert caught.value.retry_after == 121
+    else:
+        await ask()
+        assert pauses == [120.0]
+    assert len(provider.requests) == tried
+
+
+# --- 429 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers", [{"retry-after-ms": "60", "retry-after": "50"}, {"Retry-After": "0.06"}]
+)
+async def test_a_rate_limit_makes_everybody_wait_as_long_as_it_says(
+    ask: Ask, client: Client, service: ChatService, provider: FakeProvider, headers: dict
+):
+    provider.error(429, headers=headers)
+    before = time.monotonic()
+    answer = await ask()
+    assert provider.requests[1].time - before >= 0.06
+    assert time.monotonic() - before < 5
+    assert answer.notices[0].endswith("trying again in 0.06 s")
+    assert client.limiter(service).usage().rate_limited == 1
+
+
+async def test_a_rate_limit_that_names_no_time_is_backed_off_from(
+    ask: Ask, provider: FakeProvider
+):
+    provider.error(429)
+    await ask()
+    first, second = provider.requests
+    assert second.time - first.time >= 0.45
+
+
+async def test_a_rate_limit_of_more_than_two_minutes_is_told_at_once(
+    ask: Ask, provider: FakeProvider
+):
+    provider.error(429, headers={"retry-after": "3600"})
+    with pytest.raises(RateLimited, match="it asks to wait 3.6e") as caught:
+        await ask()
+    assert caught.value.retry_after == 3600
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "requests", "code": "rate_limit_exceeded"},
+        {"type": "tokens", "code": "rate_limit_exceeded"},
+        {"type": "rate_limit_error", "code": "slow_down"},
+    ],
+)
+async def test_a_limit_that_passes_is_tried_again(
+    ask: Ask, provider: FakeProvider, error: dict[str, str]
+):
+    provider.error(429, {"error": {"message": "slow", **error}}, headers={"retry-after-ms": "5"})
+    await ask()
+    assert len(provider.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+    ],
+)
+async def test_a_quota_used_up_is_not_tried_again(
+    ask: Ask, client: Client, service: ChatService, provider: FakeProvider, code: str
+):
+    body = {"error": {"message": "pay", "type": "insufficient_quota", "code": code}}
+    provider.error(429, body, headers={"retry-after-ms": "5"})
+    with pytest.raises(QuotaExhausted, match="billing"):
+        await ask()
+    assert len(provider.requests) == 1
+    assert client.limiter(service).usage().paused_for == 0
+
+
+# --- connections ---------------------------------------------------------------------------
+
+
+async def test_a_server_that_is_not_there_is_told_of_soon(
+    ask: Ask, provider: FakeProvider, service: ChatService, pauses: list[float]
+):
+    provider.stop()
+    with pytest.raises(ConnectionFailed) as caught:
+        await ask()
+    assert "Connection refused" in str(caught.value)
+    assert repr(provider.base_url) in str(caught.value)
+    assert pauses == [0.5, 1.0]
+
+
+async def test_a_connection_lost_before_the_reply_is_tried_again(
+    ask: Ask, provider: FakeProvider
+):
+    provider.drop()
+    provider.reply("Hi.")
+    assert (await ask()).text == "Hi."
+    assert len(provider.requests) == 2
+
+
+@pytest.mark.parametrize("broken", [{"drop_after": 0}, {"end_after": 0}], ids=["reset", "end"])
+async def test_a_stream_lost_before_its_first_word_is_tried_again(
+    ask: Ask, provider: FakeProvider, broken: dict
+):
+    provider.reply("The whale", **broken)
+    provider.reply("Hi.")
+    assert (await ask()).text == "Hi."
+    assert len(provider.requests) == 2
+
+
+@pytest.mark.parametrize("broken", [{"drop_after": 1}, {"end_after": 1}], ids=["reset", "end"])
+@pytest.mark.parametrize("thought", [None, "hmm"], ids=["in the text", "in the reasoning"])
+async def test_a_stream_lost_after_its_first_word_is_not_tried_again(
+    ask: Ask, provider: FakeProvider, broken: dict, thought: str | None
+):
+    provider.reply("The whale nods", reasoning=thought, **broken)
+    answer = Answer()
+    with pytest.raises(StreamCut, match="broke off before its end; ask again"):
+        await ask(into=answer)
+    assert answer.text + answer.reasoning == (thought or "The")
+    assert len(provider.requests) == 1
+    assert answer.notices == []
+
+
+async def test_half_a_whole_reply_is_tried_again(ask: Ask, provider: FakeProvider):
+    provider.reply("The whale", drop_after=0)
+    provider.reply("Hi.")
+    assert (await ask(stream=False)).text == "Hi."
