@@ -3,10 +3,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from nbconvo.session import workspace
+from nbconvo.settings import NbConvo
+from nbconvo.testing import FakeProvider
 
 pytest_plugins = ["nbconvo.testing.fixtures"]
 
@@ -23,9 +30,7 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
 def _io_thread() -> Iterator[None]:
     """What tests leave open on the I/O thread ends with them, not while Python shuts down."""
     yield
-    import nbconvo
-
-    nbconvo.sessions.close()
+    workspace.close()
 
 
 @pytest.fixture
@@ -43,3 +48,30 @@ def canned() -> Iterator[Any]:
     with aioresponses() as canned:
         canned.add = partial(canned.add, response_class=Response)
         yield canned
+
+
+@pytest.fixture
+def provider(nbconvo_env: FakeProvider) -> Iterator[FakeProvider]:
+    """The fake provider, and a workspace that knows no session and is closed afterwards."""
+    yield nbconvo_env
+    for name in workspace.names():
+        workspace.remove(name)
+    workspace.current = workspace.DEFAULT
+    workspace.close()
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch) -> NbConvo:
+    """The settings in force, as a shell would hold them."""
+    settings = NbConvo()
+    monkeypatch.setattr("nbconvo.host.settings", lambda: settings)
+    return settings
+
+
+@pytest.fixture
+def shell(provider: FakeProvider, tmp_path: Path) -> Iterator[InteractiveShell]:
+    """A shell in this process, without a history file, and with the extension not yet loaded."""
+    InteractiveShell.clear_instance()
+    plain = Config(HistoryManager={"enabled": False}, InteractiveShell={"colors": "nocolor"})
+    yield InteractiveShell.instance(config=plain, ipython_dir=str(tmp_path / "ipython"))
+    InteractiveShell.clear_instance()

@@ -211,8 +211,8 @@ class Client:
 
 def _waiting(service: BaseService, limiter: Limiter, expected: int) -> str | None:
     """Say why the request has to wait, if a reader would wonder."""
-    wait = limiter.wait(expected)
-    if wait <= _WORTH_A_NOTICE:
+    wait, most = limiter.wait(expected), limiter.usage().max_tokens_per_minute
+    if wait <= _WORTH_A_NOTICE or (most is not None and expected > most):  # refused at once
         return None
     how_long = f"{math.ceil(wait)} s" if math.isfinite(wait) else "for a place"
     return f"waiting {how_long}: the limit of {service.name} is reached"

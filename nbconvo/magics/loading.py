@@ -9,6 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbconvo.host import settings_of
 from nbconvo.magics.completion import matcher
 from nbconvo.magics.magics import ConvoMagics
+from nbconvo.magics.questions import questions
 from nbconvo.settings import NbConvo
 
 __all__ = ["load", "unload"]
@@ -20,6 +21,7 @@ def load(shell: InteractiveShell) -> None:
         return
     shell.configurables.append(NbConvo(parent=shell))  # type: ignore[arg-type]
     shell.register_magics(ConvoMagics)
+    shell.input_transformers_cleanup.append(questions)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(matcher)
 
@@ -34,6 +36,8 @@ def unload(shell: InteractiveShell) -> None:
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     shell.magics_manager.registry.pop(ConvoMagics.__name__, None)
+    if questions in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(questions)
     if shell.Completer is not None and matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(matcher)
     if "nbconvo.session" in sys.modules:  # else nothing was asked, so nothing is open

@@ -50,9 +50,7 @@ def sessions_table() -> Table:
     return Table(header, rows, empty="no sessions yet; begin one with %%session NAME")
 
 
-def _update(
-    session: Session, system: str, options: dict[str, Any], directory: str | None
-) -> str:
+def _update(session: Session, system: str, options: dict[str, Any], directory: str | None) -> str:
     """Make ``session`` what its cell says; return what changed, in words."""
     before = _described(session)
     session.redefine(system, **options)

@@ -43,7 +43,7 @@ def _list(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
 
 
 def _show(words: list[str], args: argparse.Namespace, asking: Asking) -> Any:
-    return History(_session(words))
+    return _History(_session(words))
 
 
 def _usage(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
@@ -144,7 +144,7 @@ VERBS: dict[str, tuple[Action, int, int, str]] = {
 }
 
 
-class History:
+class _History:
     """What was said in a session, as cards."""
 
     def __init__(self, session: Session) -> None:

@@ -14,7 +14,7 @@ from nbconvo.keys import Key, Masked
 from nbconvo.messages import Delta, Message
 from nbconvo.services.failures import failure
 
-__all__ = ["BaseService", "ModelInfo", "Request"]
+__all__ = ["BaseService", "ModelInfo", "Request", "shown_url"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def failure(
             **details,
         )
     if status == 429:
-        asked = f"; it asks to wait {wait:.3g} s" if wait is not None else ""
+        asked = f"; it asks to wait {_rounded(wait)} s" if wait is not None else ""
         return RateLimited(
             line("rate limit", f"{asked}; set --rpm or --tpm to stay below it"), **details
         )
@@ -189,6 +189,10 @@ def _words(said: object) -> str:
             if text := said.get(name):
                 return where + _words(text)
     return json.dumps(said)
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.3g}" if seconds < 1000 else f"{seconds:,.0f}"
 
 
 def _shortened(text: str) -> str:

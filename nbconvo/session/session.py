@@ -59,7 +59,7 @@ class Session:
     ) -> None:
         if tools is not None:
             raise InputError("tools are not supported by this version; leave tools=None")
-        self.name = checked_name(name)
+        self.name = _checked_name(name)
         self.options = default_options() | checked_options(options)
         self._system = system
         self._record = Record()
@@ -437,7 +437,7 @@ def _chosen(service: object, model: str | None) -> tuple[BaseService | None, str
     return service, model
 
 
-def checked_name(name: str | None) -> str | None:
+def _checked_name(name: str | None) -> str | None:
     """Return ``name``; raise ``InputError`` unless it is one word that magics can be told."""
     if name is None or re.fullmatch(r"[^\W\d][\w-]*", name):
         return name

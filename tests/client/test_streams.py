@@ -281,7 +281,7 @@ async def test_blank_lines_may_come_before_a_whole_reply(ask: Ask, provider: Fak
 
 @pytest.mark.parametrize(
     "body",
-    ["{'single': 1}", "[]", "null", "", "{}", '{"choices": []}', '{"choices": [{}]}', "[" * 99999],
+    ["{'single': 1}", "[]", "null", "", "{}", '{"choices": []}', '{"choices": [{}]}', "[" * 5000],
     ids=["not JSON", "list", "null", "empty", "no choices", "none", "no message", "too deep"],
 )
 async def test_json_that_is_no_reply_is_a_protocol_error(
@@ -311,7 +311,7 @@ async def test_garbage_in_the_place_of_events_is_a_protocol_error(
         f"HTTP/1.1 200 OK\r\ncontent-type: {head}\r\ncontent-length: {len(data)}\r\n\r\n".encode()
         + data
     )
-    with pytest.raises(ProtocolError, match="fake: .*not a reply"):
+    with pytest.raises(ProtocolError, match=r"fake: .*not a reply"):
         await ask()
     assert len(provider.requests) == 1
 

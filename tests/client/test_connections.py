@@ -1,0 +1,180 @@
+"""Connections: kept, shared, closed at once when nobody reads, and which way they go."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from nbconvo.client import Client
+from nbconvo.client.connection import proxy_for
+from nbconvo.errors import BadRequest
+from nbconvo.services import ChatService
+from nbconvo.testing import FakeProvider
+
+from .conftest import KEY, QUESTION, Ask
+
+
+async def test_one_connection_serves_request_after_request(ask: Ask, provider: FakeProvider):
+    for _ in range(3):
+        await ask()
+    await ask(stream=False)
+    provider.reply("no [DONE]", done=False)
+    await ask()
+    provider.error(500)
+    await ask()
+    provider.error(400)
+    with pytest.raises(BadRequest):
+        await ask()
+    await ask()
+    assert provider.connections == 1
+
+
+async def test_services_share_the_pool(
+    ask: Ask, client: Client, service: ChatService, provider: FakeProvider
+):
+    await ask()
+    await ask(ChatService("another key", provider.base_url))
+    await client.models(service)
+    assert provider.connections == 1
+
+
+async def test_many_requests_are_under_way_at_once(
+    client: Client, service: ChatService, provider: FakeProvider
+):
+    for _ in range(120):
+        provider.hang()
+    tasks = [asyncio.create_task(_read(client, service)) for _ in range(120)]
+    await asyncio.to_thread(provider.wait_for_requests, 120)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_server_that_does_not_end_its_response_does_not_hold_the_reply_up(
+    ask: Ask, provider: FakeProvider
+):
+    events = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
+    events += b"data: [DONE]\n\n"
+    provider.raw(
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n"
+        + events,
+        close=False,
+    )
+    before = time.monotonic()
+    assert (await ask()).text == "Hi"
+    assert time.monotonic() - before < 2
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["before the first byte", "in mid-stream"])
+async def test_a_cancelled_request_closes_its_connection_at_once(
+    client: Client, service: ChatService, provider: FakeProvider, silent: bool
+):
+    if silent:
+        provider.hang()
+    else:
+        provider.reply("one two three", pace=20)
+    words = asyncio.Event()
+    task = asyncio.create_task(_read(client, service, words))
+    await asyncio.to_thread(provider.wait_for_requests)
+    if not silent:
+        await words.wait()
+    cancelled = time.monotonic()
+    task.cancel()
+    (closed,) = await asyncio.to_thread(provider.wait_for_closed)
+    assert closed.time - cancelled < 0.5
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_closing_the_client_closes_its_connections_and_services(
+    ask: Ask, provider: FakeProvider
+):
+    closed = []
+
+    class Served(ChatService):
+        async def open(self) -> None:
+            closed.append("opened")
+
+        async def close(self) -> None:
+            closed.append("closed")
+
+    client = Client()
+    await _read(client, Served(KEY, provider.base_url))
+    await client.close()
+    assert closed == ["opened", "closed"]
+    assert client._http is None
+
+
+async def test_a_closed_client_can_be_used_again(ask: Ask, client: Client, provider: FakeProvider):
+    await ask()
+    await client.close()
+    await ask()
+    assert provider.connections == 2
+
+
+# --- headers -------------------------------------------------------------------------------
+
+
+async def test_the_key_goes_into_its_header_and_nowhere_else(ask: Ask, provider: FakeProvider):
+    await ask()
+    request = provider.requests[0]
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert KEY not in str(request.json) + request.path
+    assert [name for name, value in request.headers.items() if KEY in value] == ["authorization"]
+
+
+async def test_json_is_sent_as_json(ask: Ask, provider: FakeProvider):
+    await ask()
+    assert provider.requests[0].headers["content-type"] == "application/json"
+
+
+async def test_without_a_key_there_is_no_authorization(ask: Ask, provider: FakeProvider):
+    await ask(ChatService(base_url=provider.base_url))
+    assert "authorization" not in provider.requests[0].headers
+
+
+async def test_the_users_headers_are_sent_over_the_services_own(ask: Ask, provider: FakeProvider):
+    headers = {"X-Title": "whales", "authorization": "Token 7", "Content-Type": "application/x"}
+    await ask(ChatService(KEY, provider.base_url, headers=headers))
+    sent = provider.requests[0].headers
+    assert sent["x-title"] == "whales"
+    assert sent["authorization"] == "Token 7"
+    assert sent["content-type"] == "application/x"
+
+
+async def test_cookies_are_not_kept(ask: Ask, provider: FakeProvider):
+    provider.reply("Hi.", headers={"set-cookie": "who=me"})
+    await ask()
+    await ask()
+    assert "cookie" not in provider.requests[1].headers
+
+
+# --- proxies -------------------------------------------------------------------------------
+
+
+async def test_no_proxy_stands_between_this_machine_and_itself(
+    ask: Ask, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert (await ask()).text
+    assert proxy_for("http://localhost:11434/v1") is None
+    assert proxy_for("http://[::1]:8080/v1") is None
+
+
+async def test_the_environments_proxy_leads_to_other_machines(
+    ask: Ask, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("http_proxy", provider.base_url.removesuffix("/v1"))
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert (await ask(ChatService(KEY, "http://models.example/v1"))).text
+    assert provider.requests[0].path == "http://models.example/v1/chat/completions"
+    assert proxy_for("http://models.inside.example/v1") is None
+
+
+async def _read(client: Client, service: ChatService, words: asyncio.Event | None = None) -> None:
+    async for delta in client.stream(service, QUESTION, "m", {"stream": True}):
+        if words is not None and delta.text:
+            words.set()

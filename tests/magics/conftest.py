@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+import nbconvo
+from nbconvo.testing import FakeProvider
+
+
+@dataclass
+class Ran:
+    """What came of a cell: its value, what it printed, its outputs as they are at its end."""
+
+    result: Any
+    printed: str
+    outputs: list[dict[str, Any]]
+    error: BaseException | None
+
+    @property
+    def lines(self) -> list[str]:
+        return self.printed.splitlines()
+
+    @property
+    def html(self) -> str:
+        (output,) = self.outputs
+        return output["data"]["text/html"]
+
+    @property
+    def text(self) -> str:
+        (output,) = self.outputs
+        return output["data"]["text/plain"]
+
+
+class Notebook:
+    """Runs cells in a shell, as a user would, one after the other."""
+
+    def __init__(self, shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+        self.shell = shell
+        self._capsys = capsys
+
+    @property
+    def names(self) -> dict[str, Any]:
+        return self.shell.user_ns
+
+    def run(self, cell: str, cell_id: str | None = None) -> Ran:
+        publisher = CapturingDisplayPublisher()
+        self.shell.display_pub = publisher
+        if hasattr(self.shell, "cell_id"):
+            self.shell.cell_id = cell_id
+        self._capsys.readouterr()
+        done = self.shell.run_cell(cell, store_history=True)
+        printed = "".join(self._capsys.readouterr())
+        error = done.error_before_exec or done.error_in_exec
+        return Ran(done.result, printed, _records(publisher.outputs), error)
+
+    def complete(self, line: str) -> list[str]:
+        """What the line may be completed to."""
+        text, _ = line, self.shell.Completer
+        offered = list(self.shell.Completer.completions(text, len(text)))
+        return [text[: found.start] + found.text + text[found.end :] for found in offered]
+
+
+def _records(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Outputs with updates put in, as a front end keeps them."""
+    kept: dict[object, dict[str, Any]] = {}
+    for place, output in enumerate(outputs):
+        key = (output.get("transient") or {}).get("display_id", place)
+        assert output.get("update", False) == (key in kept), "an update of what was not shown"
+        kept[key] = output
+    return list(kept.values())
+
+
+class NoPrompt(DisplayHook):
+    """As in a kernel: what shows itself, or nothing, prints no ``Out[1]:``."""
+
+    def write_output_prompt(self) -> None:
+        pass
+
+
+class NotebookShell(InteractiveShell):
+    """A shell that looks like a kernel's, and tells which cell runs as JupyterLab does."""
+
+    kernel = object()
+    displayhook_class = NoPrompt
+    cell_id: str | None = None
+
+    def get_parent(self) -> dict[str, Any]:
+        metadata = {"cellId": self.cell_id} if self.cell_id else {}
+        return {"metadata": metadata, "header": {"msg_id": f"message-{self.execution_count}"}}
+
+
+@pytest.fixture
+def terminal(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> Notebook:
+    """A plain terminal with the extension loaded."""
+    nbconvo.load_ipython_extension(shell)
+    return Notebook(shell, capsys)
+
+
+@pytest.fixture
+def notebook(
+    provider: FakeProvider, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Notebook]:
+    """A notebook with the extension loaded."""
+    InteractiveShell.clear_instance()
+    plain = Config(HistoryManager={"enabled": False}, InteractiveShell={"colors": "nocolor"})
+    shell = NotebookShell.instance(config=plain, ipython_dir=str(tmp_path / "ipython"))
+    nbconvo.load_ipython_extension(shell)
+    yield Notebook(shell, capsys)
+    NotebookShell.clear_instance()

@@ -1,0 +1,253 @@
+"""``%%session`` and ``%session``: beginning, changing, listing and choosing."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbconvo import services
+from nbconvo.errors import InputError, LogError, UnknownName
+from nbconvo.session import Session, workspace
+
+
+@pytest.fixture
+def openai(provider, monkeypatch):
+    """The service, its limits put back afterwards."""
+    service = services.get("openai")
+    monkeypatch.setattr(service, "max_requests_per_minute", None)
+    monkeypatch.setattr(service, "max_tokens_per_minute", None)
+    return service
+
+
+# --- beginning -------------------------------------------------------------------------------
+
+
+def test_the_text_of_the_cell_is_the_system_prompt(notebook, provider):
+    ran = notebook.run("%%session comedian --model m\n\nAs a comedian,\nyou are funny\n")
+    assert ran.lines == ["comedian · openai:m · new session"]
+    assert workspace["comedian"].system == "As a comedian,\nyou are funny"
+
+
+def test_a_session_can_be_asked_by_its_python_name(notebook, provider):
+    notebook.run("%%session comedian\nbe funny")
+    assert notebook.names["comedian"] is workspace["comedian"]
+    ran = notebook.run("await comedian.ask('a joke')")
+    assert ran.result == "Hello from the fake provider."
+
+
+def test_a_session_made_in_python_is_known_to_the_magics(notebook, provider):
+    notebook.run("import nbconvo; critic = nbconvo.Session('be stern', name='critic')")
+    notebook.run("%%ask critic\nhello")
+    assert provider.requests[0].json["messages"][0]["content"] == "be stern"
+
+
+def test_a_bare_cell_gives_the_notebooks_own_session_its_instructions(notebook, provider):
+    notebook.run("%%session\nbe brief")
+    notebook.run("%%ask\nhello")
+    assert [m["content"] for m in provider.requests[0].json["messages"]] == ["be brief", "hello"]
+    assert "default" not in notebook.names
+
+
+def test_a_new_session_becomes_the_current_one(notebook, provider):
+    notebook.run("%%session comedian\nbe funny")
+    notebook.run("%%session critic\nbe stern")
+    notebook.run("%%ask\nhello")
+    assert provider.requests[0].json["messages"][0]["content"] == "be stern"
+
+
+def test_the_options_of_the_line_are_the_sessions(notebook, provider):
+    notebook.run(
+        "%%session comedian --model m --temperature 0.5 --max-tokens 9 --option seed=7\nbe funny"
+    )
+    for _ in range(2):
+        notebook.run("%%ask comedian\nhello")
+    for request in provider.requests:
+        body = request.json
+        assert (body["model"], body["temperature"], body["max_tokens"], body["seed"]) == (
+            "m",
+            0.5,
+            9,
+            7,
+        )
+
+
+def test_limits_of_the_line_are_those_of_the_service(notebook, openai):
+    notebook.run("%%session comedian --rpm 60 --tpm 24000\nbe funny")
+    assert (openai.max_requests_per_minute, openai.max_tokens_per_minute) == (60, 24_000)
+
+
+def test_the_directory_of_the_line_gets_the_log(notebook, provider, tmp_path):
+    notebook.run(f'%%session comedian --dir "{tmp_path}/my logs"\nbe funny')
+    notebook.run("%%ask comedian\nhello")
+    (log,) = (tmp_path / "my logs").iterdir()
+    assert "Hello from the fake provider." in log.read_text()
+
+
+def test_instructions_hold_the_values_of_expressions(notebook, provider):
+    notebook.names["tone"] = "dry"
+    notebook.run("%%session comedian\nbe {{tone}}")
+    notebook.run("%%session critic --raw\nbe {{tone}}")
+    assert (workspace["comedian"].system, workspace["critic"].system) == ("be dry", "be {{tone}}")
+
+
+# --- the python name -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "value"), [("taken", 7), ("taken", None)])
+def test_a_python_name_that_is_taken_is_left_alone_and_told_of(notebook, provider, name, value):
+    notebook.names[name] = value
+    ran = notebook.run(f"%%session {name}\nbe funny")
+    assert notebook.names[name] is value
+    assert (
+        ran.lines[-1] == "the Python name taken is taken; the session is nbconvo.sessions['taken']"
+    )
+    assert notebook.run("%%ask taken\nhello").error is None
+
+
+def test_the_name_of_a_builtin_is_not_taken_from_it(notebook, provider):
+    ran = notebook.run("%%session print\nbe funny")
+    assert "print" not in notebook.names
+    assert "the Python name print is taken" in ran.lines[-1]
+
+
+@pytest.mark.parametrize("name", ["class", "two-words"])
+def test_a_name_that_python_cannot_have_is_a_session_all_the_same(notebook, provider, name):
+    ran = notebook.run(f"%%session {name}\nbe funny")
+    assert len(ran.lines) == 1
+    assert name in workspace
+    assert name not in notebook.names
+
+
+# --- running the cell again ------------------------------------------------------------------
+
+
+def test_the_same_cell_again_changes_nothing_and_says_so(notebook, provider):
+    cell = "%%session comedian --model m --temperature 0.5\nbe funny"
+    notebook.run(cell)
+    session = workspace["comedian"]
+    notebook.run("%%ask comedian\nhello")
+    assert notebook.run(cell).lines == ["comedian · openai:m · nothing changed"]
+    assert workspace["comedian"] is session
+    assert len(session.conversation.messages) == 2
+
+
+def test_a_changed_cell_says_what_changed_and_keeps_the_history(notebook, provider, tmp_path):
+    notebook.run("%%session comedian --model m\nbe funny")
+    notebook.run("%%ask comedian\nhello")
+    ran = notebook.run(
+        "%%session comedian --model openrouter:big --temperature 0.5 --max-tokens 9\nbe dry"
+    )
+    assert ran.lines == [
+        "comedian · openrouter:big · instructions changed, model openai:m → openrouter:big, "
+        "temperature default → 0.5, max_tokens default → 9; 2 messages kept"
+    ]
+    assert workspace["comedian"].system == "be dry"
+    assert len(workspace["comedian"].conversation.messages) == 2
+
+
+def test_an_option_that_is_gone_from_the_line_goes_back_to_its_default(notebook, provider):
+    notebook.run("%%session comedian --model m --temperature 0.5\nbe funny")
+    ran = notebook.run("%%session comedian\nbe funny")
+    assert "model openai:m → openai:gpt-5.4-mini" in ran.lines[0]
+    assert "temperature 0.5 → default" in ran.lines[0]
+    assert workspace["comedian"].options["temperature"] is None
+
+
+def test_a_session_without_a_model_of_its_own_follows_the_configuration(notebook, provider):
+    for _ in range(2):
+        notebook.run("%%session comedian\nbe funny")
+    notebook.run("%config NbConvo.model = 'of-config'")
+    notebook.run("%%ask comedian\nhello")
+    assert provider.requests[0].json["model"] == "of-config"
+
+
+def test_the_log_goes_on_in_one_file_when_the_cell_runs_again(
+    notebook, provider, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        ran = notebook.run("%%session comedian --dir logs\nbe funny")
+        notebook.run("%%ask comedian\nhello")
+    assert ran.lines == ["comedian · openai:gpt-5.4-mini · nothing changed; 2 messages kept"] or (
+        ran.lines == ["comedian · openai:gpt-5.4-mini · nothing changed"]
+    )
+    assert len(list((tmp_path / "logs").iterdir())) == 1
+
+
+def test_a_configured_directory_gets_no_second_log_when_the_cell_runs_again(
+    notebook, provider, tmp_path
+):
+    notebook.run(f"%config NbConvo.dir = {str(tmp_path / 'logs')!r}")
+    for text in ("be funny", "be dry"):
+        notebook.run(f"%%session comedian\n{text}")
+    assert len(list((tmp_path / "logs").iterdir())) == 1
+
+
+# --- listing and choosing --------------------------------------------------------------------
+
+
+def test_the_list_is_a_table_with_the_current_one_marked(notebook, provider):
+    notebook.run("%%session comedian --model m\nbe funny")
+    notebook.run("%%ask\nhello")
+    notebook.run("%%session critic --service openrouter\nbe stern")
+    table = notebook.run("%session").result
+    assert [row[:4] for row in table.rows] == [
+        ("comedian", "openai", "m", "2"),
+        ("critic (current)", "openrouter", "openrouter/auto", "0"),
+    ]
+
+
+def test_an_empty_list_tells_how_to_begin(notebook, provider):
+    assert str(notebook.run("%session").result) == (
+        "no sessions yet; begin one with %%session NAME"
+    )
+
+
+def test_a_name_on_the_line_makes_it_the_current_one(notebook, provider):
+    for name in ("comedian", "critic"):
+        notebook.run(f"%%session {name}\nyou are {name}")
+    assert notebook.run("%session comedian").lines == ["comedian is now the current session"]
+    notebook.run("%%ask\nhello")
+    assert provider.requests[0].json["messages"][0]["content"] == "you are comedian"
+
+
+# --- bad input -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "text"),
+    [
+        ("%%session a/b\nx", InputError, "session name 'a/b' cannot be used"),
+        ("%%session ../x\nx", InputError, "session name '../x' cannot be used"),
+        ("%%session a.b\nx", InputError, "session name 'a.b' cannot be used"),
+        ("%%session new\n \n", InputError, "nothing in the cell"),
+        ("%%session new --temprature 1\nx", InputError, "did you mean '--temperature'?"),
+        ("%%session new --option temprature=1\nx", UnknownName, "did you mean 'temperature'?"),
+        ("%%session new --option dir=/tmp\nx", UnknownName, "no option 'dir'"),
+        ("%%session new --service opnai\nx", UnknownName, "did you mean 'openai'?"),
+        ("%%session new --rpm 0\nx", InputError, "--rpm must be above 0, not 0"),
+        ("%%session new --tpm -1\nx", InputError, "--tpm must be above 0, not -1"),
+        ("%%session new --dir {file}\nx", LogError, "it is a file, not a directory"),
+        ("%%session new and more\nx", InputError, "unrecognized arguments: and more"),
+        ("%session comedien", UnknownName, "did you mean 'comedian'?"),
+        ("%session comedian --model m", InputError, "options change a session in its cell"),
+    ],
+)
+def test_bad_input_is_one_line_and_no_session_is_made(
+    notebook, provider, tmp_path, cell, error, text
+):
+    Session(name="comedian")
+    (tmp_path / "file").write_text("")
+    ran = notebook.run(cell.replace("{file}", str(tmp_path / "file")))
+    assert isinstance(ran.error, error)
+    (line,) = ran.lines
+    assert text in line
+    assert workspace.names() == ("comedian",)
+    assert workspace.current == "default"
+
+
+def test_a_change_that_cannot_be_made_changes_nothing(notebook, provider, openai):
+    notebook.run("%%session comedian --model m\nbe funny")
+    for line in ("--model n --temperature hot", "--model n --option n=0", "--model n --rpm 0"):
+        assert notebook.run(f"%%session comedian {line}\nbe dry").error
+    session = workspace["comedian"]
+    assert (session.system, session.model, session.options["n"]) == ("be funny", "m", 1)

@@ -1,0 +1,228 @@
+"""Chat completions: the request's body, and every form in which a reply comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nbconvo.errors import AuthenticationFailed, ServerFailed
+from nbconvo.messages import Delta, Message, Usage
+from nbconvo.services import ChatService, ModelInfo, OpenAIService, OpenRouterService
+from nbconvo.services.chat import read_usage
+
+URL = "http://127.0.0.1:8080/v1"
+ASKED = (Message(role="system", content="Be funny."), Message(role="user", content="Whale?"))
+
+
+def body(service: ChatService | None = None, model: str | None = "small", **options: Any) -> dict:
+    request = (service or ChatService(base_url=URL)).request(ASKED, model, options)
+    assert request.body is not None
+    return dict(request.body)
+
+
+def deltas(*choices: dict, **rest: Any) -> list[Delta]:
+    return list(ChatService(base_url=URL).deltas({"choices": list(choices), **rest}))
+
+
+# --- the request ---------------------------------------------------------------------------
+
+
+def test_the_request_holds_the_messages_and_the_model():
+    assert body() == {
+        "model": "small",
+        "messages": [
+            {"role": "system", "content": "Be funny."},
+            {"role": "user", "content": "Whale?"},
+        ],
+    }
+
+
+@pytest.mark.parametrize("url", [URL, URL + "/"])
+def test_the_request_goes_below_the_address(url: str):
+    request = ChatService(base_url=url).request(ASKED, None, {})
+    assert request.url == "http://127.0.0.1:8080/v1/chat/completions"
+
+
+def test_a_service_that_has_one_model_is_told_none():
+    assert "model" not in body(model=None)
+
+
+def test_the_model_asked_for_is_not_that_of_the_options():
+    request = ChatService(base_url=URL).request(ASKED, "small", {"model": "large"})
+    assert request.body["model"] == "small"
+
+
+def test_options_are_sent_as_they_are_and_none_is_left_out():
+    sent = body(temperature=0, top_p=None, seed=7, stop=["\n"], user="")
+    assert (sent["temperature"], sent["seed"], sent["stop"], sent["user"]) == (0, 7, ["\n"], "")
+    assert "top_p" not in sent
+
+
+def test_a_stream_is_asked_for_with_its_usage():
+    sent = body(stream=True)
+    assert (sent["stream"], sent["stream_options"]) == (True, {"include_usage": True})
+
+
+def test_no_stream_is_the_services_default():
+    assert body(stream=False) == body()
+
+
+def test_one_reply_is_the_services_default():
+    assert "n" not in body(n=1)
+    assert body(n=2)["n"] == 2
+
+
+def test_extra_fields_have_the_last_word():
+    sent = body(temperature=1, extra_body={"temperature": 0.2, "provider": {"order": ["a"]}})
+    assert (sent["temperature"], sent["provider"]) == (0.2, {"order": ["a"]})
+    assert "extra_body" not in sent
+
+
+def test_the_options_given_are_not_changed():
+    options = {"max_tokens": 5, "extra_body": {"a": 1}, "n": 1, "stream": True}
+    before = {**options}
+    OpenAIService("key").request(ASKED, "small", options)
+    assert options == before
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        (ChatService(base_url=URL), "max_tokens"),
+        (OpenRouterService("key"), "max_tokens"),
+        (OpenAIService("key"), "max_completion_tokens"),
+        (OpenAIService("key", URL), "max_tokens"),
+    ],
+    ids=["compatible", "OpenRouter", "OpenAI", "in OpenAI's place"],
+)
+def test_max_tokens_has_the_name_that_the_service_knows(service: ChatService, name: str):
+    sent = body(service, max_tokens=50)
+    assert {field: sent[field] for field in sent if "tokens" in field} == {name: 50}
+
+
+def test_a_server_in_openais_place_by_the_environment_knows_the_old_name(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("OPENAI_BASE_URL", URL)
+    assert body(OpenAIService(), max_tokens=50)["max_tokens"] == 50
+
+
+# --- the reply -----------------------------------------------------------------------------
+
+
+def test_a_chunk_is_one_delta_with_all_that_it_holds():
+    usage = {"prompt_tokens": 3, "completion_tokens": 1}
+    choice = {"index": 1, "delta": {"content": "Hi"}, "finish_reason": "stop"}
+    assert deltas(choice, usage=usage, model="small-2", id="x", obfuscation="zzz") == [
+        Delta("Hi", index=1, finish_reason="stop", usage=Usage(3, 1, requests=1), model="small-2")
+    ]
+
+
+def test_the_first_chunk_of_a_stream_tells_the_model():
+    choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
+    assert deltas(choice, model="small-2") == [Delta(model="small-2")]
+
+
+def test_usage_counts_once_however_many_choices_a_chunk_has():
+    choices = [{"index": i, "delta": {"content": "a"}} for i in range(2)]
+    found = deltas(*choices, usage={"prompt_tokens": 3, "completion_tokens": 1})
+    assert [delta.usage for delta in found] == [Usage(3, 1, requests=1), None]
+
+
+def test_a_chunk_that_says_nothing_is_no_delta():
+    assert deltas({"index": 0, "delta": {}, "finish_reason": None}, usage=None) == []
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+@pytest.mark.parametrize("part", ["delta", "message"])
+def test_reasoning_goes_by_two_names(field: str, part: str):
+    data = {"choices": [{part: {field: "Hm.", "content": None}}]}
+    service = ChatService(base_url=URL)
+    read = service.deltas if part == "delta" else service.reply
+    assert list(read(data)) == [Delta(reasoning="Hm.")]
+
+
+def test_a_refusal_is_what_is_said():
+    assert deltas({"delta": {"refusal": "I would rather not."}})[0].text == "I would rather not."
+
+
+def test_content_in_parts_is_joined_without_what_is_no_text():
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "The "},
+        {"type": "text", "text": "whale"},
+    ]
+    assert deltas({"delta": {"content": parts}})[0].text == "The whale"
+
+
+def test_a_whole_reply_has_its_end():
+    data = {
+        "model": "small-2",
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "A"}, "finish_reason": "stop"},
+            {"index": 1, "message": {"content": "B"}, "finish_reason": "length"},
+        ],
+    }
+    assert list(ChatService(base_url=URL).reply(data)) == [
+        Delta("A", finish_reason="stop", model="small-2"),
+        Delta("B", index=1, finish_reason="length"),
+    ]
+
+
+def test_an_error_in_a_choice_is_raised_as_what_it_is():
+    with pytest.raises(AuthenticationFailed, match=r"custom: not allowed \(403\): flagged"):
+        deltas({"delta": {}, "error": {"code": 403, "message": "flagged"}})
+
+
+def test_a_choice_that_ends_in_error_is_raised_as_a_failure():
+    with pytest.raises(ServerFailed, match="the model failed"):
+        deltas({"delta": {"content": ""}, "finish_reason": "error"})
+
+
+# --- usage ---------------------------------------------------------------------------------
+
+
+def test_usage_holds_what_its_details_tell():
+    usage = read_usage(
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 50,
+            "prompt_tokens_details": {"cached_tokens": 80},
+            "completion_tokens_details": {"reasoning_tokens": 30},
+            "cost": 0.0125,
+        }
+    )
+    assert usage == Usage(100, 50, 80, 30, 0.0125, requests=1)
+
+
+@pytest.mark.parametrize(
+    ("more", "usage"),
+    [
+        ({"prompt_tokens_details": None, "cost": None}, Usage(9, 1, requests=1)),
+        ({"prompt_cache_hit_tokens": 4}, Usage(9, 1, 4, requests=1)),
+        ({"cost": {"total_cost": 0.5}}, Usage(9, 1, cost=0.5, requests=1)),
+        ({"cost": {}}, Usage(9, 1, requests=1)),
+        ({"cost": "free"}, Usage(9, 1, requests=1)),
+    ],
+    ids=["nulls", "DeepSeek", "Perplexity", "no total", "no number"],
+)
+def test_usage_is_read_in_each_services_form(more: dict, usage: Usage):
+    assert read_usage({"prompt_tokens": 9, "completion_tokens": 1, **more}) == usage
+
+
+@pytest.mark.parametrize("data", [None, {}, [], "9", {"prompt_tokens": None}, {"cost": 1}])
+def test_usage_that_counts_no_tokens_is_none(data: object):
+    assert read_usage(data) is None
+
+
+# --- models --------------------------------------------------------------------------------
+
+
+def test_models_are_listed_in_the_services_order():
+    listed = {"data": [{"id": "b", "context_length": 8192}, {"id": "a"}, "junk", {"name": "c"}]}
+    service = ChatService(base_url=URL)
+    assert service.models(listed) == (ModelInfo("b", 8192), ModelInfo("a"))
+    assert service.models({}) == ()
+    assert service.models_request().url == f"{URL}/models"
+    assert service.models_request().body is None

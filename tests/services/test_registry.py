@@ -1,0 +1,241 @@
+"""Services by name, and what each knows of its address, its key and its limits."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from nbconvo import services
+from nbconvo.errors import InputError, MissingKey, UnknownName
+from nbconvo.keys import Key
+from nbconvo.services import (
+    BaseService,
+    ChatService,
+    OpenAIService,
+    OpenRouterService,
+    Request,
+)
+
+SECRET = "sk-proj-Zq81_xYw27vUt96sRq35pOn48mLk"
+URL = "http://127.0.0.1:8080/v1"
+
+
+@pytest.fixture
+def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry of the test's own."""
+    monkeypatch.setattr(services, "_registry", dict(services._registry))
+
+
+# --- by name -------------------------------------------------------------------------------
+
+
+def test_the_known_services_are_found_by_name():
+    assert isinstance(services.get("openai"), OpenAIService)
+    assert isinstance(services.get("openrouter"), OpenRouterService)
+    assert services.get("openai") is services.get("openai")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(UnknownName, match="no service 'opnai'; did you mean 'openai'"):
+        services.get("opnai")
+
+
+def test_a_name_like_no_other_is_answered_with_all():
+    with pytest.raises(UnknownName, match=r"known are openai, .*or the http address"):
+        services.get("zzz")
+
+
+@pytest.mark.usefixtures("_registry")
+@pytest.mark.parametrize("as_class", [True, False])
+def test_a_service_can_be_registered(as_class: bool):
+    class Mine(ChatService):
+        name = "mine"
+        address = URL
+
+    services.register("mine", Mine if as_class else Mine())
+    assert isinstance(services.get("mine"), Mine)
+    assert services.names()[-1] == "mine"
+
+
+@pytest.mark.usefixtures("_registry")
+@pytest.mark.parametrize("name", ["", "two words", "a:b", "a/b", "tab\t"])
+def test_a_name_that_could_not_be_typed_is_refused(name: str):
+    with pytest.raises(InputError, match="one word"):
+        services.register(name, ChatService(base_url=URL))
+    assert name not in services.names()
+
+
+@pytest.mark.usefixtures("_registry")
+def test_an_http_address_is_a_service_of_its_own():
+    service = services.get("http://127.0.0.1:8080/v1")
+    assert (service.base_url, service.name) == (URL, "127.0.0.1:8080")
+    assert services.get("http://127.0.0.1:8080/v1") is service
+    assert not any("127.0.0.1" in name for name in services.names())
+
+
+# --- the address ---------------------------------------------------------------------------
+
+
+def test_the_environment_leads_a_service_elsewhere(monkeypatch: pytest.MonkeyPatch):
+    service = OpenAIService()
+    assert service.base_url == "https://api.openai.com/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/")
+    assert service.base_url == "http://127.0.0.1:9/v1"
+
+
+def test_an_address_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert OpenAIService(base_url=URL).base_url == URL
+
+
+def test_a_service_without_an_address_says_how_to_give_one():
+    with pytest.raises(InputError, match="service 'custom' has no address; pass base_url="):
+        _ = ChatService().base_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8080",
+        "localhost:8080/v1",
+        "ftp://host/v1",
+        "http://",
+        "http:///v1",
+        "http://[::1/v1",
+        "http://host:99999/v1",
+        "http://host:port/v1",
+        "http://a..b/v1",
+        f"http://{'a' * 64}/v1",
+    ],
+)
+def test_what_is_no_http_address_is_refused(url: str, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(InputError, match="is not an http address such as"):
+        ChatService(base_url=url)
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(InputError, match="is not an http address such as"):
+        _ = OpenAIService().base_url
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [("http://me:hunter2@host/v1", "a user name"), ("https://host/v1?key=hunter2", "a query")],
+)
+def test_an_address_that_holds_a_secret_is_refused_without_showing_it(url: str, what: str):
+    with pytest.raises(InputError, match=f"holds {what}; pass what identifies you") as caught:
+        ChatService(base_url=url)
+    assert "hunter2" not in str(caught.value)
+
+
+# --- the key -------------------------------------------------------------------------------
+
+
+def test_the_key_comes_from_the_argument_or_the_environment(monkeypatch: pytest.MonkeyPatch):
+    assert OpenAIService().key is None
+    monkeypatch.setenv("OPENAI_API_KEY", f" {SECRET}\n")
+    assert OpenAIService().key == Key(SECRET)
+    assert OpenAIService("mine").key == Key("mine")
+    assert OpenAIService(Key("mine")).key == Key("mine")
+
+
+def test_the_variables_are_named_after_the_service(monkeypatch: pytest.MonkeyPatch):
+    service = ChatService(name="my-lab.2")
+    monkeypatch.setenv("MY_LAB_2_API_KEY", SECRET)
+    monkeypatch.setenv("MY_LAB_2_BASE_URL", URL)
+    assert (service.key_variable, service.key, service.base_url) == (
+        "MY_LAB_2_API_KEY",
+        Key(SECRET),
+        URL,
+    )
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_variable_is_no_key(value: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", value)
+    assert OpenAIService().key is None
+
+
+def test_a_missing_key_is_told_with_the_remedy():
+    with pytest.raises(MissingKey) as caught:
+        OpenRouterService().checked_key()
+    assert str(caught.value) == (
+        "openrouter needs a key: set the environment variable OPENROUTER_API_KEY, "
+        "or pass api_key= to the service; without one, use --service offline"
+    )
+
+
+def test_a_server_in_a_services_place_may_need_no_key():
+    assert OpenAIService(base_url=URL).checked_key() is None
+    assert ChatService(base_url=URL).checked_key() is None
+
+
+def test_a_key_with_a_line_break_is_refused_without_showing_it():
+    with pytest.raises(MissingKey, match="line break") as caught:
+        OpenAIService(SECRET[:20] + "\n" + SECRET[20:]).checked_key()
+    assert SECRET[:8] not in str(caught.value)
+
+
+def test_nothing_that_prints_shows_the_key():
+    service = OpenAIService(SECRET, headers={"X-Token": "t0ken"})
+    shown = [service, service.request_headers(), service.headers, service.account, service.key]
+    shown += [service.request([], "m", {}), Request(URL, headers=service.request_headers())]
+    for value in shown:
+        for secret in (SECRET[:8], SECRET[-6:], "t0ken"):
+            assert secret not in repr(value) + f"{value}"
+
+
+def test_a_service_with_a_key_cannot_be_stored():
+    with pytest.raises(TypeError):
+        pickle.dumps(OpenAIService(SECRET))
+
+
+# --- the rest ------------------------------------------------------------------------------
+
+
+def test_services_of_one_account_are_told_by_address_and_key():
+    assert OpenAIService(SECRET).account == OpenAIService(SECRET, timeout=5).account
+    assert OpenAIService(SECRET).account != OpenAIService("another").account
+    assert OpenAIService(SECRET).account != OpenAIService(SECRET, URL).account
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_requests_per_minute",
+        "max_tokens_per_minute",
+        "max_concurrent",
+        "max_attempts",
+        "timeout",
+    ],
+)
+@pytest.mark.parametrize("value", [0, -1, True, "7", float("nan")])
+def test_a_number_that_is_none_is_refused_by_name(name: str, value: object):
+    with pytest.raises(InputError, match=f"{name} must be a number above 0, not"):
+        ChatService(base_url=URL, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-A": "one\r\nX-B: two"}, {"X-A\n": "one"}, {"X-A": "nul\0"}]
+)
+def test_a_header_with_a_line_break_is_refused(headers: dict[str, str]):
+    with pytest.raises(InputError, match=r"header 'X-A.* holds a line break"):
+        ChatService(base_url=URL, headers=headers)
+
+
+def test_a_service_shows_its_address_and_limits():
+    service = ChatService(base_url=URL, max_requests_per_minute=100, max_concurrent=4)
+    assert repr(service) == (
+        "ChatService('http://127.0.0.1:8080/v1', max_requests_per_minute=100, max_concurrent=4)"
+    )
+
+
+def test_a_service_of_ones_own_needs_three_methods():
+    service = BaseService(base_url=URL, name="mine")
+    for unsaid in (
+        lambda: service.request([], None, {}),
+        lambda: service.deltas({}),
+        lambda: service.reply({}),
+        lambda: service.models({}),
+    ):
+        with pytest.raises(NotImplementedError):
+            unsaid()
