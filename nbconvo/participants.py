@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import cast
 
 from nbconvo.errors import InputError, NbConvoError
 from nbconvo.host import running_cell
@@ -37,7 +36,7 @@ async def exchange(
     """
     relayed = workspace.bridge.relay(turns(participants, opening, rounds=rounds))
     # Closed here and now: who leaves early finds all histories complete.
-    async with aclosing(cast("AsyncGenerator[tuple[int, Delta | Reply]]", relayed)) as items:
+    async with aclosing(relayed) as items:
         async for _, item in items:
             if isinstance(item, Reply):
                 yield item

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 
-from traitlets import Enum, Float, Int, Unicode, validate
+from traitlets import Enum, Float, Int, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from nbconvo.errors import InputError
 
 __all__ = ["NbConvo"]
+
+
+class _BadSetting(InputError, TraitError):
+    """A value that a setting cannot have: traitlets takes it back only for an error of its own."""
 
 
 class NbConvo(Configurable):
@@ -32,12 +36,14 @@ class NbConvo(Configurable):
         help="'kernel' keeps the kernel's own event loop turning while a cell asks.",
     ).tag(config=True)
     repaint = Float(0.1, help="Seconds between two repaints of a streaming reply.").tag(config=True)
-    max_rounds = Int(20, help="Most rounds that an %%exchange may be told to go.").tag(config=True)
+    max_rounds = Int(20, min=1, help="Most rounds that an %%exchange may be told to go.").tag(
+        config=True
+    )
 
     @validate("repaint")
     def _check_repaint(self, proposal: dict[str, float]) -> float:
         if not 0.02 <= (value := proposal["value"]) <= 5:
-            raise InputError(f"repaint must lie between 0.02 and 5 seconds, not {value!r}")
+            raise _BadSetting(f"repaint must lie between 0.02 and 5 seconds, not {value!r}")
         return value
 
     def resolved(self, setting: str) -> str | None:

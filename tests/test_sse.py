@@ -69,6 +69,10 @@ def test_a_carriage_return_ends_a_line_without_waiting_for_what_follows():
     assert decoder.feed(b"data: a\r\r") == [Event("a")]
 
 
+def test_a_line_end_cut_in_two_is_one_even_with_nothing_between():
+    assert decoded(b"data: a\r", b"", b"\ndata: b\r", b"\n\r\n") == [Event("a\nb")]
+
+
 @pytest.mark.parametrize("rest", [b"data: a", b"data: a\n", b"data: a\r", b"data: a\r\n"])
 def test_the_end_completes_the_last_event(rest: bytes):
     assert decoded(b"data: 0\n\n" + rest) == [Event("0"), Event("a")]

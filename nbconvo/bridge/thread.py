@@ -12,7 +12,7 @@ import atexit
 import contextlib
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -82,7 +82,7 @@ class Bridge:
 
     def batches(
         self, items: AsyncGenerator[T], interval: float, *, nested: bool = False
-    ) -> Iterator[list[T]]:
+    ) -> Generator[list[T]]:
         """Run ``items`` on the I/O thread; yield what has come, every ``interval`` seconds.
 
         A batch may be empty, so that whoever paints can show that time passes. SIGINT cancels,
@@ -117,7 +117,7 @@ class Bridge:
                 raise
             job.result()
 
-    async def relay(self, items: AsyncGenerator[T]) -> AsyncIterator[T]:
+    async def relay(self, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
         """Run ``items`` on the I/O thread; yield each on whatever event loop this runs on."""
         loop = asyncio.get_running_loop()
         inbox = LoopInbox[T](loop)

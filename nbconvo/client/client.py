@@ -32,6 +32,15 @@ _WORTH_A_NOTICE = 0.3  # seconds of waiting that a reader wonders about
 _TYPICAL_OUTPUT = 256  # tokens, until replies have been seen
 
 
+class _Again(Exception):
+    """A request failed and is to be tried again after ``delay`` seconds."""
+
+    def __init__(self, failed: ServiceError, delay: float) -> None:
+        super().__init__(failed)
+        self.failed = failed
+        self.delay = delay
+
+
 class Client:
     """Sends requests within their services' limits; lives on one event loop.
 
@@ -100,22 +109,15 @@ class Client:
         ready = Ready.of(service, messages, model, options, typical)
         limiter = self.limiter(service)
         for attempt in itertools.count(1):
-            begun = False
             try:
-                async with aclosing(self._attempt(ready, limiter, attempt > 1)) as deltas:
+                async with aclosing(self._attempt(ready, limiter, attempt)) as deltas:
                     async for delta in deltas:
-                        begun = begun or bool(delta.text or delta.reasoning)
                         yield delta
                 return
-            except ServiceError as error:
-                delay = None if begun else self._delay(service, error, attempt)
-                if delay is None:
-                    raise
-                failed = error
+            except _Again as again:
+                failed, delay = again.failed, again.delay
             yield Delta(notice=f"{failed}; trying again in {delay:.3g} s")
-            if isinstance(failed, RateLimited):
-                limiter.pause(delay)  # for everybody; this request goes first afterwards
-            else:
+            if not isinstance(failed, RateLimited):  # else the limiter waits
                 await self._sleep(delay)
 
     async def models(self, service: BaseService) -> tuple[ModelInfo, ...]:
@@ -143,12 +145,16 @@ class Client:
         for service in opened.values():
             await service.close()
 
-    async def _attempt(self, ready: Ready, limiter: Limiter, again: bool) -> AsyncGenerator[Delta]:
-        """Send the request once, within the limits, and settle with them whatever happens."""
+    async def _attempt(self, ready: Ready, limiter: Limiter, attempt: int) -> AsyncGenerator[Delta]:
+        """Send the request once, within the limits, and settle with them whatever happens.
+
+        Raises:
+            _Again: If it failed before its first delta, and is to be tried again.
+        """
         service = ready.service
-        if not again and (notice := _waiting(service, limiter, ready.expected)):
+        if attempt == 1 and (notice := _waiting(service, limiter, ready.expected)):
             yield Delta(notice=notice)
-        permit = await limiter.acquire(ready.expected, first=again)
+        permit = await limiter.acquire(ready.expected, first=attempt > 1)
         link = Link()
         used, usage, output = ready.prompt, None, 0
         try:
@@ -167,6 +173,15 @@ class Client:
                 usage = Usage(ready.prompt, output // 4, requests=1, estimated=True)
                 yield Delta(usage=usage)
             self._learn_output(ready, usage.output_tokens)
+        except ServiceError as error:
+            delay = None if output else self._delay(service, error, attempt)
+            if delay is None:
+                raise
+            if isinstance(error, RateLimited):
+                # For everybody, and before the permit is settled, which lets the next one go.
+                # This request goes first afterwards.
+                limiter.pause(delay)
+            raise _Again(error, delay) from None
         finally:
             limiter.settle(permit, used if link.reached else None)
 

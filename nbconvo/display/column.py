@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from nbconvo.cards import Card, footer
 from nbconvo.errors import NbConvoError
@@ -16,7 +17,9 @@ __all__ = ["Column"]
 class Column:
     """Takes deltas, a reply or an error; gives a card. ``name`` is shown above it, if not None."""
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(
+        self, name: str | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.name = name
         self.text = ""
         self.reply: Reply | None = None
@@ -26,7 +29,8 @@ class Column:
         self._notice: str | None = None
         self._ending: tuple[str | None, ...] = ()
         self._model: str | None = None
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock()
 
     @property
     def empty(self) -> bool:
@@ -50,7 +54,7 @@ class Column:
 
     def end(self, how: str | None, error: NbConvoError | None = None) -> None:
         """Say how it ended without a reply: ``stopped``, ``cut``, or with an error."""
-        seconds = f"{time.monotonic() - self._began:.1f} s"
+        seconds = f"{self._clock() - self._began:.1f} s"
         self._ending = (self._model, seconds, how) if how else ()
         self._notice, self.error = None, error
 

@@ -10,6 +10,7 @@ from nbconvo.session import Reply
 
 __all__ = ["Replies", "Turns"]
 
+
 class _Shown:
     """Shows itself as cards, but not in the execution of a cell that has shown it already."""
 

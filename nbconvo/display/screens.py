@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TextIO
 
 from nbconvo import cards
@@ -42,8 +42,15 @@ class NotebookScreen:
             from there would land in whichever cell is running, an update finds its own.
     """
 
-    def __init__(self, *, side_by_side: bool = False, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        side_by_side: bool = False,
+        at_once: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._side_by_side = side_by_side
+        self._clock = clock
         self._handle: Any = None
         self._not_before = 0.0
         self._shown = ""
@@ -54,14 +61,14 @@ class NotebookScreen:
         """Show ``columns``, unless nothing changed or it is too soon for so much text."""
         if self._handle is None and all(column.empty for column in columns):
             return
-        if not final and time.monotonic() < self._not_before:
+        if not final and self._clock() < self._not_before:
             return
         shown = [column.card(busy=not final) for column in columns]
         html = cards.html(shown, side_by_side=self._side_by_side)
         if not final and html == self._shown:
             return
         self._shown = html
-        self._not_before = time.monotonic() + len(html) / _BYTES_PER_SECOND
+        self._not_before = self._clock() + len(html) / _BYTES_PER_SECOND
         self._publish(
             {"text/html": html, "text/plain": cards.text(shown)},
             _metadata(columns) if final else {},

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nbconvo.markdown import CONTAINER, STYLE
+from nbconvo.markdown import CONTAINER, STYLE, plain
 
 __all__ = ["Table"]
 
@@ -22,15 +22,15 @@ class Table:
     def __str__(self) -> str:
         if not self.rows:
             return self.empty
-        lines = (self.header, *self.rows)
+        lines = [tuple(map(_safe, line)) for line in (self.header, *self.rows)]
         widths = [max(len(line[place]) for line in lines) for place in range(len(self.header))]
-        rule = tuple("-" * width for width in widths)
+        lines.insert(1, tuple("-" * width for width in widths))
         return "\n".join(
             "  ".join(
                 text.rjust(width) if right else text.ljust(width)
                 for text, width, right in zip(line, widths, self._right(), strict=True)
             ).rstrip()
-            for line in (self.header, rule, *self.rows)
+            for line in lines
         )
 
     __repr__ = __str__
@@ -60,6 +60,11 @@ class Table:
             bool(self.rows) and all(_is_number(row[place]) for row in self.rows)
             for place in range(len(self.header))
         ]
+
+
+def _safe(text: str) -> str:
+    """A service names its models: nothing in a name may steer the terminal."""
+    return plain(text).replace("\n", " ")
 
 
 def _is_number(text: str) -> bool:

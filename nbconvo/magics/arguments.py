@@ -62,6 +62,9 @@ def parse(magic: Any, line: str) -> argparse.Namespace:
     except (UsageError, ValueError) as error:
         raise InputError(" ".join(str(error).split())) from None
     if unknown:
+        if not unknown[0].startswith("-"):
+            usage = f"%{parser.prog.lstrip('%')}? tells how it is used"
+            raise InputError(f"{unknown[0]!r} is one word too many; {usage}")
         option = unknown[0].partition("=")[0]
         near = nearest(option, parser._option_string_actions)
         hint = f"did you mean {near!r}?" if near else f"%{parser.prog.lstrip('%')}? lists all"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from nbconvo import tokens
+from nbconvo.bridge.interrupts import interruptible
 from nbconvo.display.column import Column
 from nbconvo.display.preview import Preview
 from nbconvo.display.replies import Replies, Turns
@@ -45,7 +46,11 @@ class Asking:
             _items(asked), workspace.settings.repaint, nested=workspace.nested
         )
         try:
-            show(items, screen, columns)
+            with (
+                interruptible(),
+                closing(items),
+            ):  # the last paint is made when the request has ended
+                show(items, screen, columns)
         finally:
             self._give(_replies(columns))
         return self._result(_replies(columns), columns)
@@ -73,7 +78,8 @@ class Asking:
             spoken, workspace.settings.repaint, nested=workspace.nested
         )
         try:
-            show(items, self._screen(), columns, [session.name for session in sessions])
+            with interruptible(), closing(items):  # as above
+                show(items, self._screen(), columns, [session.name for session in sessions])
         finally:
             said = Turns(column.reply for column in columns if column.reply is not None)
             self._give(said)

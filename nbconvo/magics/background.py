@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from nbconvo.bridge.inbox import heartbeat
@@ -15,7 +15,7 @@ from nbconvo.errors import NbConvoError, Stopped
 
 __all__ = ["Pending"]
 
-Batches = Iterator[Sequence[Item]]
+Batches = Generator[Sequence[Item]]
 
 
 class Pending:
@@ -74,10 +74,12 @@ class Pending:
             return await asyncio.shield(asyncio.wrap_future(self._future))
 
     def _until_cancelled(self, batches: Batches) -> Batches:
-        for batch in batches:
-            yield batch
-            if self._cancelled.is_set():
-                raise Stopped("stopped")
+        # Closed here and now: else the error's traceback keeps the request open.
+        with contextlib.closing(batches):
+            for batch in batches:
+                yield batch
+                if self._cancelled.is_set():
+                    raise Stopped("stopped")
 
     def __repr__(self) -> str:
         if not self.done():

@@ -28,10 +28,11 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Undo :func:`load`, and end the I/O thread with all connections. Sessions stay usable."""
-    settings = settings_of(shell)
-    if settings is None:
+    if settings_of(shell) is None:
         return
-    shell.configurables.remove(settings)  # type: ignore[arg-type]
+    shell.configurables[:] = [
+        held for held in shell.configurables if not isinstance(held, NbConvo | ConvoMagics)
+    ]
     for kind, names in ConvoMagics.magics.items():
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from nbconvo import services
 from nbconvo.configs import checked_options, default_options
@@ -142,9 +142,8 @@ class Session:
         ask = self.prepare(
             instruction, context, system=system, service=service, model=model, **options
         )
-        relayed = workspace.bridge.relay(self.answer(ask))
         # Closed here and now: who leaves early finds what had come on record.
-        async with aclosing(cast("AsyncGenerator[Delta | Reply]", relayed)) as items:
+        async with aclosing(workspace.bridge.relay(self.answer(ask))) as items:
             async for item in items:
                 if isinstance(item, Delta):
                     yield item

@@ -31,6 +31,14 @@ async def test_one_connection_serves_request_after_request(ask: Ask, provider: F
     assert provider.connections == 1
 
 
+async def test_what_comes_after_done_does_not_cost_the_connection(ask: Ask, provider: FakeProvider):
+    end = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    provider.events([end, ": bye\n\n"], pace=0.02)
+    await ask()
+    await ask()
+    assert provider.connections == 1
+
+
 async def test_services_share_the_pool(
     ask: Ask, client: Client, service: ChatService, provider: FakeProvider
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from typing import Any
 
@@ -56,8 +57,10 @@ async def test_a_long_error_body_is_read_up_to_a_limit(client: Client):
             b"transfer-encoding: chunked\r\n\r\n10000\r\n" + b"x" * 65536 + b"\r\n",
             close=False,
         )
+        before = time.monotonic()
         with pytest.raises(BadRequest, match="xxx…"):
             await _one(client, ChatService(KEY, provider.base_url, timeout=30))
+        assert time.monotonic() - before < 5
 
 
 async def test_an_error_body_that_breaks_off_still_tells_its_status(
@@ -86,6 +89,13 @@ async def test_a_wrong_key_is_refused_once_and_not_shown(ask: Ask, provider: Fak
     assert KEY[-4:] not in str(caught.value)
     assert caught.value.code == "invalid_api_key"
     assert len(provider.requests) == 1
+
+
+async def test_a_key_that_garbage_gives_back_is_not_shown(ask: Ask, provider: FakeProvider):
+    provider.events([f"data: you sent {KEY}\n\n"])
+    with pytest.raises(ProtocolError, match="you sent") as caught:
+        await ask()
+    assert KEY[:8] not in str(caught.value)
 
 
 async def test_an_unknown_model_is_named_with_where_to_look(ask: Ask, provider: FakeProvider):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -158,11 +159,27 @@ async def test_a_rate_limit_makes_everybody_wait_as_long_as_it_says(
     assert client.limiter(service).usage().rate_limited == 1
 
 
+async def test_after_a_rate_limit_the_request_goes_before_those_who_waited(
+    client: Client, provider: FakeProvider
+):
+    service = ChatService(KEY, provider.base_url, max_concurrent=1)
+    provider.error(429, headers={"retry-after-ms": "30"})
+
+    async def one(user: str) -> None:
+        async for _ in client.stream(service, QUESTION, "m", {"stream": True, "user": user}):
+            pass
+
+    await asyncio.gather(*(one(user) for user in "abc"))
+    assert [request.json["user"] for request in provider.requests] == ["a", "a", "b", "c"]
+    assert provider.requests[1].time - provider.requests[0].time >= 0.03
+
+
 async def test_a_rate_limit_that_names_no_time_is_backed_off_from(ask: Ask, provider: FakeProvider):
     provider.error(429)
-    await ask()
+    answer = await ask()
     first, second = provider.requests
     assert second.time - first.time >= 0.45
+    assert len(answer.notices) == 1
 
 
 async def test_a_rate_limit_of_more_than_two_minutes_is_told_at_once(

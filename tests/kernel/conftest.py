@@ -285,9 +285,7 @@ def _stop(kernel: Kernel) -> None:
     kernel.manager.context.destroy()
 
 
-def _starter(
-    environment: dict[str, str], folders: pytest.TempPathFactory
-) -> Iterator[StartKernel]:
+def _starter(environment: dict[str, str], folders: pytest.TempPathFactory) -> Iterator[StartKernel]:
     kernels: list[Kernel] = []
 
     def start() -> Kernel:

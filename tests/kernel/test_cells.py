@@ -52,9 +52,7 @@ def test_a_reply_that_is_displayed_again_shows_itself(kernel, provider):
     assert "<strong>chicken</strong>" in output["data"]["text/html"]
 
 
-def test_a_reply_of_500_deltas_is_one_record_painted_ten_times_a_second(
-    kernel, provider, measured
-):
+def test_a_reply_of_500_deltas_is_one_record_painted_ten_times_a_second(kernel, provider, measured):
     provider.reply(TEXT, pace=0.003)
     cell = kernel.run("%%ask\ngo on and on")
     painted = [*cell.of("display_data"), *cell.of("update_display_data")]

@@ -34,7 +34,9 @@ def test_an_error_is_the_only_output(kernel, provider):
 def test_no_piece_of_a_refused_key_is_in_any_message(kernel, provider):
     provider.error(401, REFUSAL)
     provider.error(401, REFUSAL)
-    kernel.run("%%ask\nhi", "await _nbconvo.sessions['default'].ask('hi')", "%tb", "%convo services")
+    kernel.run(
+        "%%ask\nhi", "await _nbconvo.sessions['default'].ask('hi')", "%tb", "%convo services"
+    )
     said = json.dumps(kernel.said, default=str)
     assert "AuthenticationFailed" in said
     pieces = {SECRET[start : start + 4] for start in range(len(SECRET) - 3)}
@@ -61,7 +63,9 @@ def test_an_error_in_mid_stream_keeps_what_was_shown(kernel, provider):
     cell = kernel.run("%%ask\ncount")
     shown, error = cell.outputs
     assert shown["data"]["text/plain"] == "one two"
-    assert error["traceback"] == ["StreamCut: openai: the reply broke off before its end; ask again"]
+    assert error["traceback"] == [
+        "StreamCut: openai: the reply broke off before its end; ask again"
+    ]
 
 
 def test_one_participants_error_leaves_the_others_reply(kernel, provider):

@@ -6,6 +6,20 @@ import pytest
 
 TEXT = " ".join(f"word{number}" for number in range(400))
 PROMPT = 0.2  # seconds in which an interrupted cell ends
+STOP_DURING_THE_LAST_PAINT = """
+import signal
+from nbconvo.display.screens import NotebookScreen
+paint = NotebookScreen.paint
+def interrupted_paint(self, columns, *, final):
+    if final:
+        signal.raise_signal(signal.SIGINT)
+    paint(self, columns, final=final)
+NotebookScreen.paint = interrupted_paint
+try:
+    get_ipython().run_cell_magic("ask", "--to said", "hi")
+finally:
+    NotebookScreen.paint = paint
+"""
 WAYS_TO_AWAIT = {
     "ask": "await talk.ask('go on')",
     "stream": "async for delta in talk.stream('go on'): print(delta, end='')",
@@ -87,6 +101,13 @@ def test_an_interrupt_before_the_first_byte_adds_nothing_to_the_history(kernel, 
     assert cell.texts == ["Stopped: stopped; 0 characters kept"]
     assert kernel.history("default") == [["user", "hi"], ["assistant", "reply to hi"]]
     assert kernel.run("%%ask\nhi again").texts == ["reply to hi again"]
+
+
+def test_an_interrupt_during_the_last_paint_is_one_line_and_loses_nothing(kernel, provider):
+    cell = kernel.run(STOP_DURING_THE_LAST_PAINT)
+    assert cell.texts == ["reply to hi", "Stopped: stopped"]
+    assert kernel.value("said") == "reply to hi"
+    assert kernel.history("default") == [["user", "hi"], ["assistant", "reply to hi"]]
 
 
 def test_the_kernels_own_interrupt_is_back_after_a_cell(kernel, provider):

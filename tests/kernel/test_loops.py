@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 
 import pytest
 
@@ -91,33 +92,45 @@ def test_an_await_works_on_the_kernels_loop(nested_kernel, provider):
     assert nested_kernel.run("await _nbconvo.Session().ask('hi')").texts == ["reply to hi"]
 
 
-@pytest.mark.parametrize("patch", ["nest_asyncio2", "nest_asyncio"])
-def test_the_thread_is_unharmed_by_a_patched_asyncio(new_kernel, fresh, provider, patch):
-    pytest.importorskip(patch)
-    kernel = new_kernel()
-    # The thread begins, asyncio is patched, and after unloading a thread begins anew.
-    kernel.run("%load_ext nbconvo", "%%ask\nhi", f"import {patch}; {patch}.apply()")
-    for reload in (False, True):
-        if reload:
-            kernel.run("%unload_ext nbconvo", "%load_ext nbconvo")
-        fresh(kernel)
-        cells = [kernel.send(f"%%ask\nline {number}") for number in range(10)]
-        kernel.wait(*cells)
-        assert [cell.status for cell in cells] == ["ok"] * 10
-        assert kernel.run("await _nbconvo.sessions['default'].ask('hi')").texts == ["reply to hi"]
-        provider.reply(TEXT, pace=0.02)
-        cell = kernel.send("%%ask\ngo on")
-        kernel.read_until_text(cell, "word9")
-        stopped = kernel.interrupt()
-        kernel.wait(cell)
-        assert cell.idle - stopped < 0.2
-        assert kernel.run("%%ask\nhi").texts == ["reply to hi"]
+@pytest.fixture(scope="module")
+def patched(start_kernel):
+    """Kernels in which asyncio was patched by a package, after a request had been made."""
+
+    @cache
+    def start(package):
+        kernel = start_kernel()
+        kernel.run("%load_ext nbconvo", "%%ask\nhi", f"import {package}; {package}.apply()")
+        return kernel
+
+    return start
 
 
-def test_the_kernels_loop_is_refused_where_the_old_nest_asyncio_drops_cells(new_kernel, provider):
+@pytest.mark.parametrize("reload", [False, True], ids=["patched after", "patched before"])
+@pytest.mark.parametrize("package", ["nest_asyncio2", "nest_asyncio"])
+def test_the_thread_is_unharmed_by_a_patched_asyncio(patched, fresh, provider, package, reload):
+    pytest.importorskip(package)
+    kernel = patched(package)
+    if reload:  # with a thread made anew
+        kernel.run("%unload_ext nbconvo")
+    fresh(kernel)
+    cells = [kernel.send(f"%%ask\nline {number}") for number in range(10)]
+    kernel.wait(*cells)
+    assert [cell.status for cell in cells] == ["ok"] * 10
+    assert kernel.run("await _nbconvo.sessions['default'].ask('hi')").texts == ["reply to hi"]
+    provider.reply(TEXT, pace=0.02)
+    cell = kernel.send("%%ask\ngo on")
+    kernel.read_until_text(cell, "word9")
+    stopped = kernel.interrupt()
+    kernel.wait(cell)
+    assert cell.idle - stopped < 0.2
+    assert kernel.run("%%ask\nhi").texts == ["reply to hi"]
+
+
+def test_the_kernels_loop_is_refused_where_the_old_nest_asyncio_drops_cells(
+    patched, fresh, provider
+):
     pytest.importorskip("nest_asyncio")
-    kernel = new_kernel()
-    kernel.run("import nest_asyncio; nest_asyncio.apply()", "%load_ext nbconvo")
+    kernel = fresh(patched("nest_asyncio"))
     cell = kernel.run("%config NbConvo.loop = 'kernel'", "%%ask\nhi")
     if kernel.value("__import__('ipykernel').version_info[0]") < 7:
         assert cell.texts == ["reply to hi"]

@@ -97,7 +97,9 @@ def test_nothing_is_left_where_out_would_be(terminal, provider):
 def test_the_reply_is_the_last_value(terminal, provider):
     provider.reply("one two three")
     terminal.run("%%ask\ncount")
-    assert "'Reply' 'ONE TWO THREE'" in terminal.run("print(repr(type(_).__name__), repr(_.upper()))")
+    assert "'Reply' 'ONE TWO THREE'" in terminal.run(
+        "print(repr(type(_).__name__), repr(_.upper()))"
+    )
 
 
 def test_a_reply_shows_its_text_when_displayed_again(terminal, provider):

@@ -224,7 +224,7 @@ def test_a_terminal_shows_the_text_and_a_line_below_it(terminal, provider):
 
 def test_several_answer_side_by_side_in_one_output(notebook, provider, critics):
     ran = notebook.run("%%ask kind stern\nwho are you?")
-    assert "nbconvo-beside" in ran.html
+    assert "nbconvo-cards nbconvo-beside" in ran.html
     assert ran.text == "kind:\nI am kind\n\nstern:\nI am stern"
     assert [r["session"] for r in ran.outputs[0]["metadata"]["nbconvo"]["replies"]] == [
         "kind",
@@ -235,7 +235,7 @@ def test_several_answer_side_by_side_in_one_output(notebook, provider, critics):
 def test_several_replies_are_one_value_by_name(notebook, provider, critics):
     notebook.run("%%ask kind stern --to both\nwho are you?")
     assert notebook.names["both"] == {"kind": "I am kind", "stern": "I am stern"}
-    assert "nbconvo-beside" in notebook.run("both").html
+    assert "nbconvo-cards nbconvo-beside" in notebook.run("both").html
 
 
 def test_names_may_stand_after_options(notebook, provider, critics):

@@ -7,7 +7,15 @@ import json
 
 import pytest
 
-from nbconvo.errors import AuthenticationFailed, InputError, LogError, MissingKey, UnknownName
+from nbconvo import services
+from nbconvo.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    InputError,
+    LogError,
+    MissingKey,
+    UnknownName,
+)
 from nbconvo.session import Session, workspace
 
 
@@ -121,10 +129,12 @@ def test_models_of_a_service_without_its_key_are_refused(notebook, provider):
     assert len(ran.lines) == 1
 
 
-def test_models_of_a_service_that_refuses_is_one_line(notebook, provider, monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url.removesuffix("/v1") + "/other")
-    monkeypatch.setattr(provider, "models", [])
-    assert str(notebook.run("%convo models openai").result) == "no models"
+def test_models_of_a_server_that_is_not_there_is_one_line(notebook, provider, monkeypatch):
+    provider.stop()
+    monkeypatch.setattr(services.get("openai"), "max_attempts", 1)
+    ran = notebook.run("%convo models openai")
+    assert isinstance(ran.error, ConnectionFailed)
+    assert len(ran.lines) == 1
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".md"])

@@ -18,7 +18,7 @@ def _pair(provider):
 def test_turns_stand_one_below_the_other_under_their_speakers_names(notebook):
     ran = notebook.run("%%exchange kind stern --rounds 2\nbegin")
     assert ran.text == ("kind:\nturn 1\n\nstern:\nturn 2\n\nkind:\nturn 3\n\nstern:\nturn 4")
-    assert "nbconvo-beside" not in ran.html
+    assert "nbconvo-cards nbconvo-beside" not in ran.html
     assert len(ran.outputs[0]["metadata"]["nbconvo"]["replies"]) == 4
 
 
