@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nbconvo import configs, errors, services
+    from nbconvo import configs, errors, log, services
     from nbconvo.messages import Delta, Message, Usage
     from nbconvo.participants import exchange
     from nbconvo.session import Reply, Session
@@ -32,6 +32,7 @@ __all__ = [
     "errors",
     "exchange",
     "load_ipython_extension",
+    "log",
     "run",
     "services",
     "sessions",
@@ -46,7 +47,7 @@ _HOMES = {
     "Usage": "nbconvo.messages",
     "exchange": "nbconvo.participants",
 }
-_MODULES = ("configs", "errors", "services")
+_MODULES = ("configs", "errors", "log", "services")
 
 T = TypeVar("T")
 

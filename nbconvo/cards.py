@@ -112,7 +112,8 @@ def footer(message: Message) -> tuple[str, ...]:
         _dollars(message.usage.cost) if message.usage and message.usage.cost is not None else "",
         "" if message.finish_reason == "stop" else message.finish_reason or "",
     )
-    return tuple(fact for fact in facts if fact)
+    # The service names its model and its reasons: in a terminal these could be escapes.
+    return tuple(plain(fact) for fact in facts if fact)
 
 
 def _card(card: Card) -> str:

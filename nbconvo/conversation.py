@@ -136,13 +136,19 @@ class Conversation:
         self.branch(None)
 
     def undo(self) -> tuple[Message, ...]:
-        """Take the last user's message and all that follows it off the path; return them."""
+        """Take the last exchange off the path: a user's message, the reply, and what follows.
+
+        Returns:
+            What was taken off. Where nothing was replied yet, it is the last user's message.
+        """
         path = self.messages
-        for place in range(len(path) - 1, -1, -1):
-            if path[place].role == "user":
-                self.branch(path[place - 1].id if place else None)
-                return path[place:]
-        raise InputError("nothing to undo: nothing has been asked")
+        asked = [place for place, message in enumerate(path) if message.role == "user"]
+        if not asked:
+            raise InputError("nothing to undo: nothing has been asked")
+        replied = max((n for n, m in enumerate(path) if m.role == "assistant"), default=len(path))
+        place = max((n for n in asked if n < replied), default=asked[-1])
+        self.branch(path[place - 1].id if place else None)
+        return path[place:]
 
     def keep_last_n_exchanges(self, n: int) -> tuple[Message, ...]:
         """Begin afresh with copies of the last ``n`` exchanges; return the copies.

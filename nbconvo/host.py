@@ -28,14 +28,14 @@ def settings() -> NbConvo:
 
 
 def running_cell() -> Cell | None:
-    """Return the running cell, while the extension is loaded.
+    """Return the running cell of the notebook.
 
     ``None`` where the front end does not name the cell (``metadata.cellId``, as JupyterLab and
     VS Code send it). The source would be no substitute: two cells with the same text, ``another
     one``, are two turns, and in a terminal so are two lines.
     """
     shell = _shell()
-    if shell is None or settings_of(shell) is None or not hasattr(shell, "get_parent"):
+    if not hasattr(shell, "get_parent"):
         return None
     from nbconvo.messages import Cell
 

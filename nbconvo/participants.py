@@ -13,7 +13,9 @@ from nbconvo.messages import Cell, Delta
 from nbconvo.session import Reply, Session, workspace
 from nbconvo.session.turn import Ask
 
-__all__ = ["chorus", "exchange", "turns"]
+__all__ = ["chorus", "conversing", "exchange"]
+
+_PATIENCE = 0.1  # seconds
 
 
 async def exchange(
@@ -34,7 +36,7 @@ async def exchange(
         InputError: If there are fewer than two, one twice, or no opening.
         ServiceError: If a service fails; what was said before stays.
     """
-    relayed = workspace.bridge.relay(turns(participants, opening, rounds=rounds))
+    relayed = workspace.bridge.relay(conversing(participants, opening, rounds=rounds))
     # Closed here and now: who leaves early finds all histories complete.
     async with aclosing(relayed) as items:
         async for _, item in items:
@@ -42,7 +44,7 @@ async def exchange(
                 yield item
 
 
-def turns(
+def conversing(
     participants: Sequence[Session], opening: str, *, rounds: int
 ) -> AsyncGenerator[tuple[int, Delta | Reply]]:
     """Check, then return the exchange for the I/O thread: who speaks, by place, and what."""
@@ -52,16 +54,18 @@ def turns(
         raise InputError("an exchange needs different participants: one is named twice")
     if not opening.strip():
         raise InputError("nothing to talk about: the opening is empty")
+    for session in participants:
+        session.prepare(opening).service.checked_key()  # before anybody is asked, and paid
     most = workspace.settings.max_rounds
     if not 1 <= rounds <= most:
         raise InputError(
             f"rounds must lie between 1 and {most}, not {rounds!r}; "
             "%config NbConvo.max_rounds allows more"
         )
-    return _turns(participants, opening.strip(), rounds, running_cell())
+    return _conversing(participants, opening.strip(), rounds, running_cell())
 
 
-async def _turns(
+async def _conversing(
     participants: Sequence[Session], opening: str, rounds: int, cell: Cell | None
 ) -> AsyncGenerator[tuple[int, Delta | Reply]]:
     names = [session.name or f"participant {n}" for n, session in enumerate(participants, 1)]
@@ -89,9 +93,27 @@ async def _turns(
                                 waiting.append(f"{names[place]}: {said.strip() or '…'}")
     finally:
         # Who spoke last was not heard by all: each history holds the whole exchange.
-        for session, waiting in zip(participants, unheard, strict=True):
-            if spoken and waiting:
-                session.hear("\n\n".join(waiting), cell)
+        failed = await _hear(participants, unheard, cell) if spoken else None
+    if failed is not None:
+        raise failed
+
+
+async def _hear(
+    participants: Sequence[Session], unheard: Sequence[Sequence[str]], cell: Cell | None
+) -> BaseException | None:
+    """Let each hear what is left; return the first error, if a log could not be written.
+
+    One who is answering somebody else hears it afterwards: an interrupt must not wait for that.
+    """
+    hearing = [
+        asyncio.create_task(session.hear("\n\n".join(waiting), cell))
+        for session, waiting in zip(participants, unheard, strict=True)
+        if waiting
+    ]
+    if hearing:
+        await asyncio.wait(hearing, timeout=_PATIENCE)
+    errors = [task.exception() for task in hearing if task.done() and not task.cancelled()]
+    return next((error for error in errors if error is not None), None)
 
 
 async def chorus(

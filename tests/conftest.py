@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,27 @@ def config(monkeypatch: pytest.MonkeyPatch) -> NbConvo:
     return settings
 
 
+NewShell = Callable[[type[InteractiveShell]], InteractiveShell]
+
+
 @pytest.fixture
-def shell(provider: FakeProvider, tmp_path: Path) -> Iterator[InteractiveShell]:
-    """A shell in this process, without a history file, and with the extension not yet loaded."""
-    InteractiveShell.clear_instance()
-    plain = Config(HistoryManager={"enabled": False}, InteractiveShell={"colors": "nocolor"})
-    yield InteractiveShell.instance(config=plain, ipython_dir=str(tmp_path / "ipython"))
-    InteractiveShell.clear_instance()
+def new_shell(provider: FakeProvider, tmp_path: Path) -> Iterator[NewShell]:
+    """Makes the shell of this process: one without a history file, the extension not loaded."""
+    made = []
+
+    def new_shell(kind: type[InteractiveShell]) -> InteractiveShell:
+        InteractiveShell.clear_instance()
+        plain = Config(HistoryManager={"enabled": False}, InteractiveShell={"colors": "nocolor"})
+        made.append(kind.instance(config=plain, ipython_dir=str(tmp_path / "ipython")))
+        return made[-1]
+
+    yield new_shell
+    for shell in made:
+        atexit.unregister(shell.atexit_operations)  # 0.1 s each when Python ends
+        type(shell).clear_instance()
+
+
+@pytest.fixture
+def shell(new_shell: NewShell) -> InteractiveShell:
+    """A plain shell in this process."""
+    return new_shell(InteractiveShell)

@@ -10,7 +10,7 @@ import pytest
 import nbconvo
 from nbconvo.errors import AuthenticationFailed, InputError, StreamCut
 from nbconvo.messages import Cell, Delta
-from nbconvo.participants import chorus, exchange, turns
+from nbconvo.participants import chorus, conversing, exchange
 from nbconvo.session import Reply, Session, workspace
 
 
@@ -174,7 +174,7 @@ async def test_an_interrupt_keeps_the_half_of_a_turn_and_lets_the_others_hear_it
                 if str(item) == "half":
                     return
 
-    await workspace.bridge.start(until_half(turns(pair, "begin", rounds=2)))
+    await workspace.bridge.start(until_half(conversing(pair, "begin", rounds=2)))
     a, b = pair
     assert heard(a) == [("user", "begin"), ("assistant", "turn one"), ("user", "b: half")]
     assert heard(b) == [("user", "begin\n\na: turn one"), ("assistant", "half")]

@@ -56,7 +56,9 @@ class Column:
         """Say how it ended without a reply: ``stopped``, ``cut``, or with an error."""
         seconds = f"{self._clock() - self._began:.1f} s"
         self._ending = (self._model, seconds, how) if how else ()
-        self._notice, self.error = None, error
+        # Where a notice has made an output already, the output says how it ended.
+        self._notice = "no reply" if self._notice and not self.text and error is None else None
+        self.error = error
 
     def card(self, *, busy: bool) -> Card:
         """Return the card that shows it now."""

@@ -8,7 +8,7 @@ from typing import Self
 from nbconvo import cards
 from nbconvo.session import Reply
 
-__all__ = ["Replies", "Turns"]
+__all__ = ["Replies", "Transcript"]
 
 
 class _Shown:
@@ -46,7 +46,7 @@ class Replies(_Shown, dict[str, Reply]):
         return list(self.values())
 
 
-class Turns(_Shown, list[Reply]):
+class Transcript(_Shown, list[Reply]):
     """The turns of an exchange, in the order in which they were spoken."""
 
     def _replies(self) -> Sequence[Reply]:

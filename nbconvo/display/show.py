@@ -42,13 +42,13 @@ def show(
                 if names and isinstance(item, Reply):
                     del open_columns[place]
             screen.paint(columns, final=False)
-    except Stopped:
-        kept = _end(open_columns.values(), "stopped")
+    except BaseException as error:
+        # However it ends, the page must not look as if something were still to come.
+        stopped = isinstance(error, KeyboardInterrupt)
+        kept = _end(open_columns.values(), "stopped" if stopped else "cut")
         screen.paint(columns, final=True)
-        raise Stopped(f"stopped; {kept:,} characters kept") from None
-    except NbConvoError:
-        _end(open_columns.values(), "cut")
-        screen.paint(columns, final=True)
+        if stopped:
+            raise Stopped(f"stopped; {kept:,} characters kept") from None
         raise
     screen.paint(columns, final=True)
 

@@ -13,12 +13,12 @@ from nbconvo import tokens
 from nbconvo.bridge.interrupts import interruptible
 from nbconvo.display.column import Column
 from nbconvo.display.preview import Preview
-from nbconvo.display.replies import Replies, Turns
+from nbconvo.display.replies import Replies, Transcript
 from nbconvo.display.screens import NoScreen, NotebookScreen, Screen, TerminalScreen
 from nbconvo.display.show import Item, show
 from nbconvo.errors import InputError, NbConvoError
 from nbconvo.magics.background import Pending
-from nbconvo.participants import chorus, turns
+from nbconvo.participants import chorus, conversing
 from nbconvo.session import Reply, Session, workspace
 from nbconvo.session.turn import Ask
 
@@ -73,7 +73,7 @@ class Asking:
     def exchange(self, sessions: Sequence[Session], opening: str, rounds: int) -> Any:
         """Let the sessions talk, show their turns one below the other, and return them."""
         columns: list[Column] = []
-        spoken = turns(sessions, opening, rounds=rounds)
+        spoken = conversing(sessions, opening, rounds=rounds)
         items = workspace.bridge.batches(
             spoken, workspace.settings.repaint, nested=workspace.nested
         )
@@ -81,7 +81,7 @@ class Asking:
             with interruptible(), closing(items):  # as above
                 show(items, self._screen(), columns, [session.name for session in sessions])
         finally:
-            said = Turns(column.reply for column in columns if column.reply is not None)
+            said = Transcript(column.reply for column in columns if column.reply is not None)
             self._give(said)
         return self._result(said, columns)
 
@@ -103,12 +103,12 @@ class Asking:
             return NotebookScreen(side_by_side=side_by_side, at_once=at_once)
         return TerminalScreen()
 
-    def _give(self, result: Reply | Replies | Turns | None) -> None:
+    def _give(self, result: Reply | Replies | Transcript | None) -> None:
         """Give the variable what was said, however the cell ends; it stays if nothing was."""
         if self._to is not None and (result or isinstance(result, Reply)):
             self._shell.user_ns[self._to] = result
 
-    def _result(self, result: Reply | Replies | Turns, columns: Sequence[Column]) -> Any:
+    def _result(self, result: Reply | Replies | Transcript, columns: Sequence[Column]) -> Any:
         """Give the result to ``_`` and ``Out``, but not to the page again."""
         errors = [column.error for column in columns if column.error is not None]
         if errors:

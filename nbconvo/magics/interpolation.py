@@ -23,11 +23,13 @@ def interpolate(text: str, names: Mapping[str, Any]) -> str:
         InputError: If an expression is none, or raises; nothing is sent.
     """
 
+    scope = dict(names)
+
     def value(found: re.Match[str]) -> str:
         expression = found[1].strip()
         try:
             # What the user typed into a cell of theirs, as the cells around it.
-            return str(eval(expression, dict(names)))
+            return str(eval(expression, scope))
         except Exception as error:
             raise InputError(
                 f"{{{{{expression}}}}} raised {type(error).__name__}: {error}; "

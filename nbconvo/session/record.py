@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,82 +15,90 @@ __all__ = ["Record"]
 
 
 class Record:
-    """Every change to :attr:`conversation` goes through here, and into the log if there is one."""
+    """Every change to :attr:`conversation` goes through here, and into the log if there is one.
+
+    Safe from any thread: replies are committed on the I/O thread, while cells undo and branch.
+    """
 
     def __init__(self) -> None:
         self.conversation = Conversation()
         self._log: Log | None = None
+        self._lock = threading.RLock()
 
     @property
     def dir(self) -> str | None:
         """The directory of the log; ``None`` if there is none."""
         return str(self._log.path.parent) if self._log else None
 
-    def log_to(self, directory: str | os.PathLike[str] | None, name: str) -> None:
-        """Log to ``directory`` from now on (``None``: nowhere), with all said so far.
+    def log_to(
+        self, directory: str | os.PathLike[str] | None, name: str, settings: Mapping[str, Any]
+    ) -> None:
+        """Log to ``directory`` from now on (``None``: nowhere): the settings, and all said so far.
 
         Raises:
             LogError: If it cannot be written; the old log goes on.
         """
         log = Log(directory, name) if directory else None
-        if self._log is not None:
-            self._log.close()
-        self._log = log
-
-    def copy_to_log(self) -> None:
-        """Write the whole tree into the log."""
-        for message in self.conversation:
-            self._write(encode_message(message, self.conversation.parent(message.id)))
-        if self.conversation.leaf is not None:
-            self.log_active()
+        with self._lock:
+            old, self._log = self._log, log
+            self.note("session", **settings)
+            for message in self.conversation:
+                self._write(encode_message(message, self.conversation.parent(message.id)))
+            if self.conversation.leaf is not None:
+                self._write_active()
+        if old is not None:
+            old.close()
 
     def note(self, event: str, **fields: Any) -> None:
         """Write an event that is not a message."""
-        self._write({"event": event, **fields})
+        with self._lock:
+            self._write({"event": event, **fields})
 
     def commit(self, messages: Sequence[Message], parent: str | None) -> None:
         """Put ``messages`` one below the other under ``parent``, and end the path there."""
-        leaf = self.keep(messages, parent)
-        self.conversation.branch(leaf)
-        self.log_active()
+        with self._lock:
+            self._add(messages, parent)
+            self.conversation.branch(messages[-1].id)
+            self._write_messages(messages)
+            self._write_active()
 
-    def keep(self, messages: Sequence[Message], parent: str | None) -> str | None:
-        """Put ``messages`` one below the other under ``parent``, off the active path.
-
-        Returns:
-            The id of the last one.
-        """
-        # The tree first, all of it: a disk that fails must not lose what was said.
-        for message in messages:
-            self.conversation.add(message, parent)
-            parent = message.id
-        for message in messages:
-            self._write(encode_message(message, self.conversation.parent(message.id)))
-        return parent
+    def keep(self, messages: Sequence[Message], parent: str | None) -> None:
+        """Put ``messages`` one below the other under ``parent``, off the active path."""
+        with self._lock:
+            self._add(messages, parent)
+            self._write_messages(messages)
 
     def undo(self) -> None:
         """Take the last exchange off the active path."""
-        self.conversation.undo()
-        self.log_active()
+        with self._lock:
+            self.conversation.undo()
+            self._write_active()
 
     def branch(self, message: str | None) -> None:
         """End the active path at ``message``; ``None`` begins afresh."""
-        self.conversation.branch(message)
-        self.log_active()
+        with self._lock:
+            self.conversation.branch(message)
+            self._write_active()
 
     def select(self, message: str) -> None:
         """Lead the active path through ``message``."""
-        self.conversation.select(message)
-        self.log_active()
+        with self._lock:
+            self.conversation.select(message)
+            self._write_active()
 
-    def log_active(self) -> None:
-        """Write where the active path ends."""
+    # The tree is changed first, all of it: a disk that fails must not lose what was said.
+
+    def _add(self, messages: Sequence[Message], parent: str | None) -> None:
+        for message in messages:
+            self.conversation.add(message, parent)
+            parent = message.id
+
+    def _write_messages(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._write(encode_message(message, self.conversation.parent(message.id)))
+
+    def _write_active(self) -> None:
         self._write({"event": "active", "leaf": self.conversation.leaf})
-
-    def close(self) -> None:
-        """Close the log; the conversation stays."""
-        if self._log is not None:
-            self._log.close()
 
     def _write(self, event: Mapping[str, Any]) -> None:
         if self._log is not None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from nbconvo import services
-from nbconvo.configs import checked_options, default_options
+from nbconvo.configs import checked_options
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
 from nbconvo.host import running_cell
@@ -18,10 +16,11 @@ from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
 from nbconvo.session import export
 from nbconvo.session.context import with_context
+from nbconvo.session.profile import Options, Overrides, Profile, chosen
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
-from nbconvo.session.turn import Ask, messages_of, place_of, take
-from nbconvo.session.workspace import split_model, workspace
+from nbconvo.session.turn import Ask, Line, messages_of, place_of, take
+from nbconvo.session.workspace import workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,18 +54,14 @@ class Session:
         service: str | BaseService | None = None,
         model: str | None = None,
         tools: None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
         if tools is not None:
             raise InputError("tools are not supported by this version; leave tools=None")
         self.name = _checked_name(name)
-        self.options = default_options() | checked_options(options)
-        self._system = system
+        self._profile = Profile.of(system, service, model, options)
         self._record = Record()
-        self._turns = 0
-        self._lock: asyncio.Lock | None = None
-        self._lock_loop: asyncio.AbstractEventLoop | None = None
-        self._service, self._model = _chosen(service, model)
+        self._line = Line(repr(name) if name else "the session")
         if directory := dir or workspace.settings.resolved("dir"):
             self.set_dir(directory)
         if name is not None:
@@ -75,81 +70,48 @@ class Session:
     # --- asking ----------------------------------------------------------------------------
 
     async def ask(
-        self,
-        instruction: object,
-        context: object = None,
-        *,
-        system: str | None = None,
-        service: str | BaseService | None = None,
-        model: str | None = None,
-        **options: Any,
+        self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Say something and return the reply; what is given here holds for this call only.
 
         Args:
             instruction: Text, or any JSON value.
             context: Text, a JSON value or a DataFrame, put below the instruction.
-            system: A system prompt in place of the session's.
-            service: A service in place of the session's.
-            model: A model in place of the session's.
-            options: Options in place of the session's.
+            overrides: ``system``, ``service``, ``model`` and options in place of the session's.
 
         Raises:
             InputError: If something given cannot be used; nothing is sent.
             MissingKey, RequestTooLarge: Before anything is sent.
             ServiceError: If the service does not answer as asked; the history stays as it was.
         """
-        ask = self.prepare(
-            instruction, context, system=system, service=service, model=model, **options
+        return await workspace.bridge.start(
+            self._whole(self.prepare(instruction, context, **overrides))
         )
-        return await workspace.bridge.start(self._whole(ask))
-
-    async def initiate(
-        self,
-        instruction: object,
-        context: object = None,
-        *,
-        system: str | None = None,
-        service: str | BaseService | None = None,
-        model: str | None = None,
-        **options: Any,
-    ) -> Reply:
-        """Begin afresh, then as :meth:`ask`; what was said before stays in the tree."""
-        ask = self.prepare(
-            instruction,
-            context,
-            system=system,
-            service=service,
-            model=model,
-            begin=True,
-            **options,
-        )
-        return await workspace.bridge.start(self._whole(ask))
 
     followup = ask
 
+    async def initiate(
+        self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
+    ) -> Reply:
+        """Begin afresh, then as :meth:`ask`; what was said before stays in the tree."""
+        ask = self.prepare(instruction, context, begin=True, **overrides)
+        return await workspace.bridge.start(self._whole(ask))
+
     async def stream(
-        self,
-        instruction: object,
-        context: object = None,
-        *,
-        system: str | None = None,
-        service: str | BaseService | None = None,
-        model: str | None = None,
-        **options: Any,
+        self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
     ) -> AsyncIterator[Delta]:
         """As :meth:`ask`, yielding deltas as they come; afterwards :attr:`last` is the reply."""
-        ask = self.prepare(
-            instruction, context, system=system, service=service, model=model, **options
+        relayed = workspace.bridge.relay(
+            self.answer(self.prepare(instruction, context, **overrides))
         )
         # Closed here and now: who leaves early finds what had come on record.
-        async with aclosing(workspace.bridge.relay(self.answer(ask))) as items:
+        async with aclosing(relayed) as items:
             async for item in items:
                 if isinstance(item, Delta):
                     yield item
 
-    async def retry(self, **overrides: Any) -> Reply:
-        """Ask the last message again; the new reply becomes an alternative to the old one."""
+    async def retry(self, **overrides: Unpack[Overrides]) -> Reply:
+        """Ask again for the last reply; the new one becomes an alternative to it."""
         return await workspace.bridge.start(self._whole(self.prepare_retry(**overrides)))
 
     # --- reading ---------------------------------------------------------------------------
@@ -157,17 +119,22 @@ class Session:
     @property
     def system(self) -> str | None:
         """The system prompt."""
-        return self._system
+        return self._profile.system
 
     @property
     def service(self) -> BaseService:
         """The service in force: the session's own, else the configured one."""
-        return self._service or workspace.default_service()
+        return self._profile.asked_service
 
     @property
     def model(self) -> str | None:
         """The model in force: the session's own, else its service's default."""
-        return self._model or self.options["model"] or workspace.default_model(self.service)
+        return self._profile.asked_model
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """A copy of the options of every request; :meth:`set_options` changes them."""
+        return dict(self._profile.options)
 
     @property
     def dir(self) -> str | None:
@@ -182,7 +149,7 @@ class Session:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The system prompt and the active path: what the next request will send first."""
-        system = (Message(role="system", content=self._system),) if self._system else ()
+        system = (Message(role="system", content=self.system),) if self.system else ()
         return (*system, *self.conversation.messages)
 
     @property
@@ -199,30 +166,29 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a reply is under way."""
-        return self._turns > 0
+        return self._line.busy
 
     # --- changing --------------------------------------------------------------------------
 
     def set_system(self, system: str | None) -> None:
         """Change the system prompt; the history stays."""
-        self._system = system
-        self._note_settings()
+        self._change(self._profile.but(system=system))
 
     def set_service(self, service: str | BaseService | None, model: str | None = None) -> None:
         """Change the service, and with it the model: to ``model``, or the service's default."""
-        self._service, self._model = _chosen(service, model)
-        self._note_settings()
+        named, model = chosen(service, model)
+        self._change(self._profile.but(service=named, model=model))
 
     def set_model(self, model: str | None) -> None:
         """Change the model; ``service:model`` changes both."""
-        service, named = _chosen(None, model)
-        self._service, self._model = service or self._service, named
-        self._note_settings()
+        service, named = chosen(None, model)
+        self._change(self._profile.but(service=service or self._profile.service, model=named))
 
-    def set_options(self, **options: Any) -> None:
+    def set_options(self, **options: Unpack[Options]) -> None:
         """Change options of every request; ``None`` leaves one to the service."""
-        self.options |= checked_options(options)
-        self._note_settings()
+        self._change(
+            self._profile.but(options={**self._profile.options, **checked_options(options)})
+        )
 
     def redefine(
         self,
@@ -230,14 +196,10 @@ class Session:
         *,
         service: str | BaseService | None = None,
         model: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
         """Make it what ``Session(system, ...)`` would be; the history, name and log stay."""
-        chosen, checked = _chosen(service, model), checked_options(options)
-        self._system = system
-        self._service, self._model = chosen
-        self.options = default_options() | checked
-        self._note_settings()
+        self._change(Profile.of(system, service, model, options))
 
     def set_dir(self, dir: str | os.PathLike[str] | None) -> None:
         """Log to another directory from now on, with all said so far; ``None`` ends the log.
@@ -245,9 +207,8 @@ class Session:
         Raises:
             LogError: If it cannot be written; the old log goes on.
         """
-        self._record.log_to(dir, self.name or "session")
-        self._note_settings()
-        self._record.copy_to_log()
+        described = self._profile.described()
+        self._record.log_to(dir, self.name or "session", {"name": self.name, **described})
 
     def undo(self) -> None:
         """Take the last exchange off the active path; it stays in the tree.
@@ -278,13 +239,14 @@ class Session:
         """Return all messages said in the place of ``message`` (or its id), itself included."""
         return self.conversation.alternatives(_id(message))
 
-    def hear(self, content: str, cell: Cell | None = None) -> None:
-        """Put what others said on the path, without asking for a reply.
+    async def hear(self, content: str, cell: Cell | None = None) -> None:
+        """Put what others said on the path, without asking for a reply; on the I/O thread.
 
         What was heard in an earlier run of ``cell`` gives place.
         """
-        heard = Message(role="user", content=content, cell=cell)
-        self._record.commit([heard], place_of(cell, self.conversation))
+        async with self._line.turn():
+            heard = Message(role="user", content=content, cell=cell)
+            self._record.commit([heard], place_of(cell, self.conversation))
 
     # --- exporting -------------------------------------------------------------------------
 
@@ -316,29 +278,21 @@ class Session:
         instruction: object,
         context: object = None,
         *,
-        system: str | None = None,
-        service: str | BaseService | None = None,
-        model: str | None = None,
         begin: bool = False,
-        **options: Any,
+        **overrides: Unpack[Overrides],
     ) -> Ask:
         """Check what is to be asked, before anything is sent, and return it for :meth:`answer`."""
         content = with_context(instruction, context)
-        return self._ask(content, system, service, model, options, begin=begin)
+        profile = self._profile.overridden(overrides)
+        return Ask(self.name, content, profile, begin=begin, cell=running_cell())
 
-    def prepare_retry(
-        self,
-        *,
-        system: str | None = None,
-        service: str | BaseService | None = None,
-        model: str | None = None,
-        **options: Any,
-    ) -> Ask:
-        """Return the ask that repeats the last one, for :meth:`answer`."""
-        for message in reversed(self.conversation.messages):
-            if message.role == "user":
-                return self._ask(None, system, service, model, options, again=message.id)
-        raise InputError(f"nothing to retry: {self._shown_name} was asked nothing yet")
+    def prepare_retry(self, **overrides: Unpack[Overrides]) -> Ask:
+        """Return the ask that repeats the one before the last reply, for :meth:`answer`."""
+        last = self.conversation.last
+        if last is None:
+            raise InputError(f"nothing to retry: {self._line.name} has not replied yet")
+        profile = self._profile.overridden(overrides)
+        return Ask(self.name, None, profile, again=self.conversation.parent(last.id))
 
     def request_messages(self, ask: Ask) -> tuple[Message, ...]:
         """Return the messages that ``ask`` would send now."""
@@ -349,15 +303,11 @@ class Session:
 
         Turns of one session wait for each other.
         """
-        self._turns += 1
-        try:
-            if (lock := self._turn_lock()).locked():
-                yield Delta(notice=f"{self._shown_name} is still answering what was asked before")
-            async with lock, aclosing(take(ask, self._record, workspace.client)) as items:
-                async for item in items:
-                    yield item
-        finally:
-            self._turns -= 1
+        if self._line.busy:
+            yield Delta(notice=f"{self._line.name} is still answering what was asked before")
+        async with self._line.turn(), aclosing(take(ask, self._record, workspace.client)) as items:
+            async for item in items:
+                yield item
 
     async def _whole(self, ask: Ask) -> Reply:
         reply = None
@@ -367,73 +317,14 @@ class Session:
         assert isinstance(reply, Reply)
         return reply
 
-    def _ask(
-        self,
-        content: str | None,
-        system: str | None,
-        service: str | BaseService | None,
-        model: str | None,
-        options: Mapping[str, Any],
-        *,
-        begin: bool = False,
-        again: str | None = None,
-    ) -> Ask:
-        chosen, named = _chosen(service, model)
-        if chosen is None or chosen is self.service:
-            chosen, named = self.service, named or self.model
-        if not (named := named or workspace.default_model(chosen)):
-            raise InputError(
-                f"no model chosen for {chosen.name}; name one with --model "
-                f"('%convo models {chosen.name}' lists what it has)"
-            )
-        return Ask(
-            self.name,
-            content,
-            self._system if system is None else system,
-            chosen,
-            named,
-            self.options | checked_options(options),
-            begin=begin,
-            again=again,
-            cell=running_cell(),
-        )
-
-    def _turn_lock(self) -> asyncio.Lock:
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._lock_loop is not loop:  # the I/O thread was made anew
-            self._lock, self._lock_loop = asyncio.Lock(), loop
-        return self._lock
-
     def _check_idle(self) -> None:
         if self.busy:
-            raise Busy(f"{self._shown_name} is answering; wait for the reply, or stop it")
+            raise Busy(f"{self._line.name} is answering; wait for the reply, or stop it")
 
-    def _note_settings(self) -> None:
-        self._record.note(
-            "session",
-            name=self.name,
-            system=self._system,
-            service=self.service.name,
-            model=self.model,
-            options={name: value for name, value in self.options.items() if value is not None},
-        )
-
-    @property
-    def _shown_name(self) -> str:
-        return repr(self.name) if self.name else "the session"
-
-
-def _chosen(service: object, model: str | None) -> tuple[BaseService | None, str | None]:
-    """Return the service and the model that are named, ``service:model`` taken apart."""
-    if isinstance(service, str):
-        service = services.get(service)
-    elif not isinstance(service, BaseService | None):
-        raise InputError(f"service must be a name, an http address or a service, not {service!r}")
-    if model is not None and service is None:
-        return split_model(model)
-    if model is not None and (split := split_model(model))[0] is service:
-        return split
-    return service, model
+    def _change(self, profile: Profile) -> None:
+        described = profile.described()  # may raise, before anything is changed
+        self._profile = profile
+        self._record.note("session", name=self.name, **described)
 
 
 def _checked_name(name: str | None) -> str | None:

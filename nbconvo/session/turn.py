@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbconvo import tokens
@@ -14,13 +15,14 @@ from nbconvo.conversation import Conversation
 from nbconvo.errors import NbConvoError
 from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
+from nbconvo.session.profile import Profile
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
 
 if TYPE_CHECKING:
     from nbconvo.client import Client
 
-__all__ = ["Ask", "messages_of", "parent_of", "place_of", "take"]
+__all__ = ["Ask", "Line", "messages_of", "parent_of", "place_of", "take"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Ask:
 
     Attributes:
         name: Who is asked.
+        profile: Whom to ask, and how: service and model are decided.
         content: The user's message; ``None`` asks again for a reply to ``again``.
         begin: Whether to begin afresh rather than go on.
         again: Id of the user's message that is to get another reply.
@@ -37,13 +40,59 @@ class Ask:
 
     name: str | None
     content: str | None
-    system: str | None
-    service: BaseService
-    model: str | None
-    options: Mapping[str, Any]
+    profile: Profile
     begin: bool = False
     again: str | None = None
     cell: Cell | None = None
+
+    @property
+    def service(self) -> BaseService:
+        """The service to ask."""
+        return self.profile.asked_service
+
+    @property
+    def model(self) -> str | None:
+        """The model to ask."""
+        return self.profile.model
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options of the request."""
+        return self.profile.options
+
+
+class Line:
+    """Whose turn it is: turns of one session wait for each other, in the order of asking.
+
+    It belongs to one event loop; when the I/O thread is made anew, as after a fork, it begins
+    anew, without those who waited before.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = asyncio.Lock()
+        self._asked = 0
+        self._pid = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is under way or waits; from any thread."""
+        return self._asked > 0 and self._pid == os.getpid()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Wait for one's turn, and have it until the end of the block."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._lock, self._asked = loop, asyncio.Lock(), 0
+            self._pid = os.getpid()
+        self._asked += 1
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._asked -= 1
 
 
 def parent_of(ask: Ask, record: Record) -> str | None:
@@ -62,8 +111,9 @@ def place_of(cell: Cell | None, conversation: Conversation) -> str | None:
 
 def messages_of(ask: Ask, record: Record) -> tuple[Message, ...]:
     """Return the messages that the turn would send, as of now: what to answer is the last."""
-    system = (Message(role="system", content=ask.system),) if ask.system else ()
-    return (*system, *record.conversation.path(parent_of(ask, record)), *_asked(ask))
+    system = ask.profile.system
+    said = (*record.conversation.path(parent_of(ask, record)), *_asked(ask))
+    return (*((Message(role="system", content=system),) if system else ()), *_joined(said))
 
 
 async def take(ask: Ask, record: Record, client: Client) -> AsyncGenerator[Delta | Reply]:
@@ -82,20 +132,45 @@ async def take(ask: Ask, record: Record, client: Client) -> AsyncGenerator[Delta
                 yield delta
     except (asyncio.CancelledError, GeneratorExit):
         tally.estimate(messages)
-        if replies := tally.messages(ask, "stopped"):
-            record.commit([*asked, replies[0]], parent)
+        _commit(record, asked, tally.messages(ask, "stopped"), parent)
         raise
     except NbConvoError as error:
         tally.estimate(messages)
-        if replies := tally.messages(ask, "cut"):
-            record.keep([*asked, replies[0]], parent)
+        _commit(record, asked, tally.messages(ask, "cut"), parent, active=False)
         record.note("error", error=type(error).__name__, text=str(error), asked=ask.content)
         raise
-    first, *others = tally.messages(ask)
-    record.commit([*asked, first], parent)
-    for other in others:
-        record.keep([other], record.conversation.parent(first.id))
-    yield Reply(first, (first.content, *(other.content for other in others)))
+    replies = tally.messages(ask)
+    _commit(record, asked, replies, parent)
+    yield Reply(replies[0], tuple(reply.content for reply in replies))
+
+
+def _commit(
+    record: Record,
+    asked: Sequence[Message],
+    replies: Sequence[Message],
+    parent: str | None,
+    *,
+    active: bool = True,
+) -> None:
+    """Put a turn on record, its alternatives beside each other; nothing if nothing was said."""
+    if not replies:
+        return
+    put = record.commit if active else record.keep
+    put([*asked, replies[0]], parent)
+    for other in replies[1:]:
+        record.keep([other], record.conversation.parent(replies[0].id))
+
+
+def _joined(messages: Sequence[Message]) -> list[Message]:
+    """Join neighbours of one role: chat templates refuse two users' messages in a row."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            content = f"{joined[-1].content}\n\n{message.content}"
+            joined[-1] = replace(joined[-1], content=content)
+        else:
+            joined.append(message)
+    return joined
 
 
 def _asked(ask: Ask) -> tuple[Message, ...]:

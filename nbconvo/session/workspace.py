@@ -39,6 +39,7 @@ class Workspace:
         self.current = self.DEFAULT
         self._sessions: dict[str, Session] = {}
         self._client: Client | None = None
+        self._inherited: list[Client | None] = []
         self._client_loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -55,9 +56,12 @@ class Workspace:
     def client(self) -> Client:
         """The client, made on first use; for the I/O thread only."""
         loop = asyncio.get_running_loop()
-        if self._client is None or self._client_loop is not loop:  # as after a fork
+        if self._client is None or self._client_loop is not loop:
             from nbconvo.client import Client
 
+            # After a fork the old one stays referenced: collected, it would close connections
+            # that the parent process uses.
+            self._inherited.append(self._client)
             self._client, self._client_loop = Client(), loop
         return self._client
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbconvo.display.replies import Replies, Turns
+from nbconvo.display.replies import Replies, Transcript
 from nbconvo.messages import Message
 from nbconvo.session import Reply
 
@@ -13,7 +13,7 @@ A, B = (
 )
 
 
-@pytest.mark.parametrize(("value", "beside"), [(Replies(a=A, b=B), True), (Turns([A, B]), False)])
+@pytest.mark.parametrize(("value", "beside"), [(Replies(a=A, b=B), True), (Transcript([A, B]), False)])
 def test_they_show_themselves_as_cards(page, value, beside):
     value._ipython_display_()
     (output,) = page
@@ -22,7 +22,7 @@ def test_they_show_themselves_as_cards(page, value, beside):
     assert ("cards nbconvo-beside" in output["data"]["text/html"]) == beside
 
 
-@pytest.mark.parametrize("value", [Replies(a=A), Turns([A]), A])
+@pytest.mark.parametrize("value", [Replies(a=A), Transcript([A]), A])
 def test_what_a_cell_has_shown_it_does_not_show_again_and_a_later_one_does(page, shell, value):
     assert value.shown(shell.execution_count) is value
     value._ipython_display_()
@@ -35,4 +35,4 @@ def test_what_a_cell_has_shown_it_does_not_show_again_and_a_later_one_does(page,
 
 def test_they_are_what_they_hold():
     assert Replies(a=A)["a"] == "I am **a**"
-    assert Turns([A, B]) == ["I am **a**", "I am **b**"]
+    assert Transcript([A, B]) == ["I am **a**", "I am **b**"]

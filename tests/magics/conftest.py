@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +9,8 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 import nbconvo
-from nbconvo.testing import FakeProvider
 
 
 @dataclass
@@ -108,12 +105,10 @@ def terminal(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> Not
 
 @pytest.fixture
 def notebook(
-    provider: FakeProvider, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Notebook]:
+    new_shell: Callable[[type[InteractiveShell]], InteractiveShell],
+    capsys: pytest.CaptureFixture[str],
+) -> Notebook:
     """A notebook with the extension loaded."""
-    InteractiveShell.clear_instance()
-    plain = Config(HistoryManager={"enabled": False}, InteractiveShell={"colors": "nocolor"})
-    shell = NotebookShell.instance(config=plain, ipython_dir=str(tmp_path / "ipython"))
+    shell = new_shell(NotebookShell)
     nbconvo.load_ipython_extension(shell)
-    yield Notebook(shell, capsys)
-    NotebookShell.clear_instance()
+    return Notebook(shell, capsys)

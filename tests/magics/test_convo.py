@@ -188,7 +188,7 @@ def test_a_verb_without_a_session_means_the_current_one(notebook, comedian):
         ("%convo export comedian /nowhere/at/all/x.md", LogError, "choose another file"),
         ("%convo models opnai", UnknownName, "did you mean 'openai'?"),
         ("%convo undo critic", InputError, "nothing to undo"),
-        ("%convo retry critic", InputError, "nothing to retry: 'critic' was asked nothing yet"),
+        ("%convo retry critic", InputError, "nothing to retry: 'critic' has not replied yet"),
         ("%convo retry --option temprature=1", UnknownName, "did you mean 'temperature'?"),
         ("%convo list --frce", InputError, "did you mean '--force'?"),
     ],
