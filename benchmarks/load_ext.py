@@ -51,14 +51,19 @@ def main(rounds: int) -> None:
     for _ in range(rounds):
         for name, statement in STATEMENTS.items():
             times[name].append(milliseconds(statement))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
-    print(", ".join(f"{name} {version(name)}" for name in ("ipython", "ipykernel", "aiohttp")), end="")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ",
+        end="",
+    )
+    print(
+        ", ".join(f"{name} {version(name)}" for name in ("ipython", "ipykernel", "aiohttp")), end=""
+    )
     print(f"; {rounds} interleaved rounds; milliseconds\n")
     print("| | min | median | max | ratio |\n|---|--:|--:|--:|--:|")
     base = statistics.median(times["%load_ext nbconvo"])
     for name, taken in times.items():
-        median = statistics.median(taken)
-        print(f"| `{name}` | {min(taken):.1f} | {median:.1f} | {max(taken):.1f} | {median / base:.1f} |")
+        least, median, most = min(taken), statistics.median(taken), max(taken)
+        print(f"| `{name}` | {least:.1f} | {median:.1f} | {most:.1f} | {median / base:.1f} |")
 
 
 if __name__ == "__main__":

@@ -279,3 +279,38 @@ async def test_sessions_can_be_gathered_in_python_too(provider, pair):
     replies = await asyncio.gather(*(session.ask("hello") for session in pair))
     assert sorted(replies) == ["turn 1", "turn 2"]
     assert nbconvo.exchange is exchange
+
+
+async def test_nobody_is_asked_before_all_can_be(provider, monkeypatch):
+    keyed = Session("a", name="keyed")
+    keyless = Session("b", name="keyless", service="openrouter", model="m")
+    monkeypatch.delenv("OPENROUTER_API_KEY", raising=False)
+    monkeypatch.delenv("OPENROUTER_BASE_URL", raising=False)
+    with pytest.raises(nbconvo.errors.MissingKey, match="OPENROUTER_API_KEY"):
+        await take_all([keyed, keyless])
+    assert provider.requests == []
+
+
+async def test_who_is_answering_somebody_else_hears_the_end_afterwards(provider, pair):
+    answering, _ = pair
+    numbered(provider)
+    release = asyncio.Event()
+
+    async def answer_somebody_else() -> None:
+        async with answering._line.turn():
+            await release.wait()
+
+    async def overlap() -> None:
+        async with aclosing(conversing(pair, "begin", rounds=1)) as items:
+            async for place, item in items:
+                if place == 1 and isinstance(item, Reply):
+                    other = asyncio.create_task(answer_somebody_else())
+                    await asyncio.sleep(0)
+        assert heard(answering)[-1][0] == "assistant"
+        release.set()
+        await other
+
+    await workspace.bridge.start(overlap())
+    await workspace.bridge.start(answering.hear("after"))
+    users = [content for role, content in heard(answering) if role == "user"]
+    assert users[-2:] == ["b: turn 2", "after"]

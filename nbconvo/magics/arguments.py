@@ -1,4 +1,4 @@
-"""The options of a magic's line: declared once, parsed with one clear line for a mistake."""
+"""The line of a magic, parsed with one clear line for a mistake."""
 
 from __future__ import annotations
 
@@ -9,33 +9,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from IPython.core.error import UsageError
-from IPython.core.magic_arguments import argument
-
 from nbconvo.configs import checked_options
 from nbconvo.errors import InputError, nearest
+from nbconvo.magics.options import Options
 
-__all__ = ["model_options", "overrides", "parse", "split_text", "variable"]
+__all__ = ["overrides", "parse", "split_text", "variable"]
 
 _WORD = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|\S)+)""")
 
 
-def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare the options that choose a service, a model and its parameters."""
-    for declare in (
-        argument("--option", action="append", metavar="KEY=VALUE", default=[],
-                 help="any other option of the request; the value is JSON or text"),
-        argument("--max-tokens", type=int, help="most tokens of the reply"),
-        argument("--temperature", type=float, help="how varied the reply is, 0 for least"),
-        argument("--model", help="model, or service:model"),
-        argument("--service", help="service: a known name or an http address"),
-    ):  # fmt: skip
-        function = declare(function)
-    return function
-
-
 def overrides(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what :func:`model_options` were given, as keyword arguments."""
+    """Return what :data:`MODEL_OPTIONS` were given, as keyword arguments."""
     given = {
         "service": args.service,
         "model": args.model,
@@ -53,35 +37,35 @@ def parse(magic: Any, line: str) -> argparse.Namespace:
     Raises:
         InputError: In one line, with the nearest option for one that is unknown.
     """
-    parser = magic.parser
-    parser.allow_abbrev = False
-    try:
-        words = [_unquoted(word) for word in _WORD.findall(line.rstrip().rstrip(";"))]
-        # Intermixed: names may stand before, between and after options.
-        args, unknown = parser.parse_known_intermixed_args(words)
-    except (UsageError, ValueError) as error:
-        raise InputError(" ".join(str(error).split())) from None
+    options: Options = magic.options
+    words = [_unquoted(word) for word in _WORD.findall(line.rstrip().rstrip(";"))]
+    # Intermixed: names may stand before, between and after options.
+    args, unknown = options.parser.parse_known_intermixed_args(words)
     if unknown:
         if not unknown[0].startswith("-"):
-            usage = f"%{parser.prog.lstrip('%')}? tells how it is used"
+            usage = f"%{options.name}? tells how it is used"
             raise InputError(f"{unknown[0]!r} is one word too many; {usage}")
         option = unknown[0].partition("=")[0]
-        near = nearest(option, parser._option_string_actions)
-        hint = f"did you mean {near!r}?" if near else f"%{parser.prog.lstrip('%')}? lists all"
+        near = nearest(option, options.flags)
+        hint = f"did you mean {near!r}?" if near else f"%{options.name}? lists all"
         raise InputError(f"unknown option {option!r}; {hint}")
-    return args  # type: ignore[no-any-return]
+    return args
 
 
 def split_text(magic: Any, line: str, is_name: Callable[[str], bool]) -> tuple[str, str]:
     """Split the line of a one-line ask: options and names first, then the text, untouched."""
-    options = magic.parser._option_string_actions
+    options: Options = magic.options
     place = 0
     while found := _WORD.match(line, place):
         word = found[1]
         name = word.partition("=")[0]
-        if name in options:
+        if name in options.flags:
             place = found.end()
-            if options[name].nargs != 0 and "=" not in word and (value := _WORD.match(line, place)):
+            if (
+                options.takes_value(name)
+                and "=" not in word
+                and (value := _WORD.match(line, place))
+            ):
                 place = value.end()
         elif word.startswith("--") or is_name(word):
             place = found.end()

@@ -53,8 +53,7 @@ def _candidates(magic: str, before: list[str], typed: str) -> Iterable[str]:
     if typed.startswith("-"):
         from nbconvo.magics.magics import ConvoMagics
 
-        options = getattr(ConvoMagics, magic).parser._option_string_actions
-        return [option for option in options if option.startswith("--") and option != "--help"]
+        return getattr(ConvoMagics, magic).options.flags  # type: ignore[no-any-return]
     if magic == "convo" and not before:
         return VERBS
     if magic == "convo" and before[0] == "models":

@@ -22,7 +22,6 @@ def interpolate(text: str, names: Mapping[str, Any]) -> str:
     Raises:
         InputError: If an expression is none, or raises; nothing is sent.
     """
-
     scope = dict(names)
 
     def value(found: re.Match[str]) -> str:

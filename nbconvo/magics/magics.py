@@ -18,10 +18,10 @@ from IPython.core.magic import (
     magics_class,
     no_var_expand,
 )
-from IPython.core.magic_arguments import argument, magic_arguments
 
 from nbconvo.errors import InputError
-from nbconvo.magics.arguments import model_options, overrides, parse, split_text, variable
+from nbconvo.magics.arguments import overrides, parse, split_text, variable
+from nbconvo.magics.options import MODEL_OPTIONS, Options, option
 
 __all__ = ["ConvoMagics"]
 
@@ -34,13 +34,24 @@ class ConvoMagics(Magics):
 
     @no_var_expand
     @line_cell_magic
-    @magic_arguments()
-    @argument("name", nargs="?", help="the participant; without one, the notebook's own session")
-    @argument("--dir", help="directory of the log")
-    @argument("--rpm", type=float, help="most requests a minute, for all who use the service")
-    @argument("--tpm", type=float, help="most tokens a minute, for all who use the service")
-    @argument("--raw", action="store_true", help="leave {{expressions}} in the text as they are")
-    @model_options
+    @Options(
+        option("name", nargs="?", help="the participant; without one, the notebook's own session"),
+        option("--dir", help="directory of the log"),
+        option(
+            "--rpm",
+            type=float,
+            metavar="N",
+            help="most requests a minute, for all who use the service",
+        ),
+        option(
+            "--tpm",
+            type=float,
+            metavar="N",
+            help="most tokens a minute, for all who use the service",
+        ),
+        option("--raw", action="store_true", help="leave {{expressions}} in the text as they are"),
+        *MODEL_OPTIONS,
+    )
     def session(self, line: str, cell: str | None = None) -> Any:
         """Give a participant its instructions: the text of the cell is its system prompt.
 
@@ -72,14 +83,15 @@ class ConvoMagics(Magics):
 
     @no_var_expand
     @line_cell_magic
-    @magic_arguments()
-    @argument("names", nargs="*", help="whom to ask; without one, the current session")
-    @argument("--to", metavar="VAR", help="Python variable for the reply")
-    @argument("--background", action="store_true", help="answer while other cells run")
-    @argument("--quiet", action="store_true", help="show nothing")
-    @argument("--raw", action="store_true", help="leave {{expressions}} in the text as they are")
-    @argument("--dry-run", action="store_true", help="show what would be sent; send nothing")
-    @model_options
+    @Options(
+        option("names", nargs="*", help="whom to ask; without one, the current session"),
+        option("--to", metavar="VAR", help="Python variable for the reply"),
+        option("--background", action="store_true", help="answer while other cells run"),
+        option("--quiet", action="store_true", help="show nothing"),
+        option("--raw", action="store_true", help="leave {{expressions}} in the text as they are"),
+        option("--dry-run", action="store_true", help="show what would be sent; send nothing"),
+        *MODEL_OPTIONS,
+    )
     def ask(self, line: str, cell: str | None = None) -> Any:
         """Say something to one participant, or to several at once, and show the reply.
 
@@ -106,12 +118,13 @@ class ConvoMagics(Magics):
 
     @no_var_expand
     @cell_magic
-    @magic_arguments()
-    @argument("names", nargs="+", help="the participants, in the order in which they speak")
-    @argument("--rounds", type=int, default=3, help="how often each speaks (default: 3)")
-    @argument("--to", metavar="VAR", help="Python variable for the list of turns")
-    @argument("--quiet", action="store_true", help="show nothing")
-    @argument("--raw", action="store_true", help="leave {{expressions}} in the text as they are")
+    @Options(
+        option("names", nargs="+", help="the participants, in the order in which they speak"),
+        option("--rounds", type=int, default=3, help="how often each speaks (default: 3)"),
+        option("--to", metavar="VAR", help="Python variable for the list of turns"),
+        option("--quiet", action="store_true", help="show nothing"),
+        option("--raw", action="store_true", help="leave {{expressions}} in the text as they are"),
+    )
     def exchange(self, line: str, cell: str) -> Any:
         """Let participants talk to each other, in turn, beginning with the text of the cell."""
         from nbconvo.magics.asking import Asking
@@ -127,11 +140,12 @@ class ConvoMagics(Magics):
 
     @no_var_expand
     @line_magic
-    @magic_arguments()
-    @argument("verb", nargs="?", default="list", help="what to do, see below")
-    @argument("words", nargs="*", help="a session, a service, a file: what the verb is for")
-    @argument("--force", action="store_true", help="export: overwrite a file that exists")
-    @model_options
+    @Options(
+        option("verb", nargs="?", default="list", help="what to do, see below"),
+        option("words", nargs="*", help="a session, a service, a file: what the verb is for"),
+        option("--force", action="store_true", help="export: overwrite a file that exists"),
+        *MODEL_OPTIONS,
+    )
     def convo(self, line: str) -> Any:
         """Look at sessions and change them.
 

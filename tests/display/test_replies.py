@@ -13,7 +13,9 @@ A, B = (
 )
 
 
-@pytest.mark.parametrize(("value", "beside"), [(Replies(a=A, b=B), True), (Transcript([A, B]), False)])
+@pytest.mark.parametrize(
+    ("value", "beside"), [(Replies(a=A, b=B), True), (Transcript([A, B]), False)]
+)
 def test_they_show_themselves_as_cards(page, value, beside):
     value._ipython_display_()
     (output,) = page

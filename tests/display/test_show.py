@@ -90,3 +90,26 @@ def test_an_error_of_one_column_stays_with_it():
     show([[(0, AuthenticationFailed("no"))], [(1, reply("yes"))]], Painted(), columns)
     assert isinstance(columns[0].error, AuthenticationFailed)
     assert columns[1].reply == "yes"
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), MemoryError()])
+def test_whatever_breaks_the_stream_the_end_is_painted(error):
+    screen, columns = Painted(), [Column()]
+    with pytest.raises(type(error)):
+        show(breaking([(0, Delta("a"))], by=error), screen, columns)
+    assert screen.finals == [False, True]
+    assert columns[0].card(busy=False).footer[-1] == "cut"
+
+
+def test_a_second_interrupt_ends_in_one_line_too():
+    screen, columns = Painted(), [Column()]
+    with pytest.raises(Stopped, match="3 characters kept"):
+        show(breaking([(0, Delta("abc"))], by=KeyboardInterrupt()), screen, columns)
+    assert screen.finals[-1]
+
+
+def test_an_output_that_a_notice_made_says_that_no_reply_came():
+    screen, columns = Painted(), [Column()]
+    with pytest.raises(StreamCut):
+        show(breaking([(0, Delta(notice="waiting"))], by=StreamCut("x")), screen, columns)
+    assert columns[0].card(busy=False).notice == "no reply"

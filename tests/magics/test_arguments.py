@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from IPython.core.magic_arguments import argument, magic_arguments
 
 from nbconvo.errors import InputError, UnknownName
-from nbconvo.magics.arguments import model_options, overrides, parse, split_text, variable
+from nbconvo.magics.arguments import overrides, parse, split_text, variable
+from nbconvo.magics.options import MODEL_OPTIONS, Options, option
 
 
-@magic_arguments()
-@argument("names", nargs="*")
-@argument("--to")
-@argument("--quiet", action="store_true")
-@model_options
+@Options(
+    option("names", nargs="*", help="names"),
+    option("--to", help="a variable"),
+    option("--quiet", action="store_true", help="no output"),
+    *MODEL_OPTIONS,
+)
 def magic(self, line):
     """A magic like ours."""
 

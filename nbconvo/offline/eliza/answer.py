@@ -88,7 +88,7 @@ def _by_rule(text: str, earlier: Sequence[str]) -> str | None:
 
 def _filled(rule: Rule, found: re.Match[str], times: int) -> str:
     """Return the rule's next answer: one that has been given comes back only after all others."""
-    parts = [reflect(re.sub("[“”\"]", "", part or "")).strip(" '\"“”‘’") for part in found.groups()]
+    parts = [reflect(re.sub('[“”"]', "", part or "")).strip(" '\"“”‘’") for part in found.groups()]
     return rule.answers[times % len(rule.answers)].format(*parts)
 
 

@@ -1,0 +1,93 @@
+"""The options of a magic, declared once: for its help, its parser and its completion.
+
+IPython's ``magic_arguments`` would do, but it builds each parser and formats its help when the
+extension is loaded, which is half of the time that loading takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from functools import cached_property
+from typing import Any, NoReturn
+
+from nbconvo.errors import InputError
+
+__all__ = ["MODEL_OPTIONS", "Options", "option"]
+
+Option = tuple[str, dict[str, Any]]
+
+
+def option(name: str, **settings: Any) -> Option:
+    """Declare an option or a positional, with the settings of ``argparse.add_argument``."""
+    return name, settings
+
+
+#: What chooses a service, a model and its parameters.
+MODEL_OPTIONS = (
+    option("--service", help="service: a known name or an http address"),
+    option("--model", help="model, or service:model"),
+    option("--temperature", type=float, metavar="T", help="how varied the reply is, 0 for least"),
+    option("--max-tokens", type=int, metavar="N", help="most tokens of the reply"),
+    option(
+        "--option",
+        action="append",
+        metavar="KEY=VALUE",
+        default=[],
+        help="any other option of the request; the value is JSON or text",
+    ),
+)
+
+
+class Options:
+    """Decorates a magic with its options; they become its attribute ``options``."""
+
+    def __init__(self, *declared: Option) -> None:
+        self.name = ""
+        self._declared = declared
+
+    def __call__(self, magic: Any) -> Any:
+        """Keep the magic's name, and put its usage around its docstring."""
+        self.name = magic.__name__
+        usage = f"%{self.name} " + " ".join(
+            _shown(*each) if each[0][0] != "-" else f"[{_shown(*each)}]" for each in self._declared
+        )
+        told = "\n".join(f"    {_shown(*each):24} {each[1]['help']}" for each in self._declared)
+        magic.__doc__ = (
+            f"{inspect.cleandoc(magic.__doc__ or '')}\n\nUsage:\n\n    {usage}\n\n{told}\n"
+        )
+        magic.options = self
+        return magic
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The options that begin with dashes."""
+        return tuple(name for name, _ in self._declared if name.startswith("-"))
+
+    def takes_value(self, flag: str) -> bool:
+        """Whether a word after ``flag`` belongs to it."""
+        return "action" not in dict(self._declared)[flag] or flag == "--option"
+
+    @cached_property
+    def parser(self) -> argparse.ArgumentParser:
+        """The parser of the magic's line, built for the first one."""
+        parser = _Parser(prog=f"%{self.name}", add_help=False, allow_abbrev=False)
+        for name, settings in self._declared:
+            parser.add_argument(name, **settings)
+        return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours: it does not end the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(" ".join(message.split()))
+
+
+def _shown(name: str, settings: dict[str, Any]) -> str:
+    if not name.startswith("-"):
+        word = name.upper() if settings.get("nargs") in ("?", None) else f"{name.upper()} ..."
+        return f"[{word}]" if settings.get("nargs") in ("?", "*") else word
+    if settings.get("action") == "store_true":
+        return name
+    return f"{name} {settings.get('metavar') or name.strip('-').upper()}"
