@@ -71,6 +71,7 @@ class LoopInbox(Generic[T]):
         self._arrived = asyncio.Event()
         self._open = True
         self._waking = False
+        self._taken = 0.0
 
     def put(self, item: T) -> None:
         """Add an item."""
@@ -79,19 +80,32 @@ class LoopInbox(Generic[T]):
 
     def close(self) -> None:
         """Say that no more items will come."""
-        self._open = False
+        self._open = self._waking = False  # also who gathers is woken
         self._wake()
 
     async def take(self, interval: float | None = None) -> tuple[list[T], bool]:
-        """Wait for items, ``interval`` seconds at most; return them, and whether more may come."""
+        """Wait for items; return them, and whether more may come.
+
+        With an ``interval``, in seconds, it waits as :meth:`ThreadInbox.take` does; without,
+        for one item.
+        """
         if not self._items and self._open:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(interval):
-                    await self._arrived.wait()
+            await self._wait(interval)
+        if interval is not None:
+            # Nobody is woken for an item that comes while others are waiting already.
+            while self._open and (left := self._taken + interval - time.monotonic()) > 0:
+                self._arrived.clear()
+                await self._wait(left)
+            self._taken = time.monotonic()
         self._arrived.clear()
         self._waking = False
         more = self._open
         return [self._items.popleft() for _ in range(len(self._items))], more
+
+    async def _wait(self, seconds: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._arrived.wait()
 
     def _wake(self) -> None:
         if not self._waking:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from nbconvo.bridge.job import Job
 from nbconvo.errors import Stopped
 
 __all__ = ["Watch", "interruptible"]
+
+_STOPPED = "stopped"
 
 
 class Watch:
@@ -26,23 +27,25 @@ class Watch:
         """Let interrupts cancel ``job`` from now on; an earlier one cancels it at once."""
         self._job = job
         if self.stopped:
-            job.cancel()
+            job.cancel(_STOPPED)
 
     def interrupt(self, *_: object) -> None:
         """Handle SIGINT."""
         if self.stopped:
-            raise KeyboardInterrupt
+            raise Stopped(_STOPPED)
         self.stopped = True
         if self._job is not None:
-            self._job.cancel()
+            self._job.cancel(_STOPPED)
 
 
 @contextmanager
 def interruptible() -> Iterator[Watch]:
     """Handle SIGINT by cancelling the watched job; raise ``Stopped`` at the end if one came.
 
-    Without a handler of our own a ``KeyboardInterrupt`` can strike between any two lines, the
-    ones that keep the reply included. Other threads than the main one get no signals.
+    To be entered before the job is begun. Without a handler of our own a ``KeyboardInterrupt``
+    can strike between any two lines, the ones that keep the reply included; so can the
+    ``Stopped`` of a second interrupt, for a user who won't wait for them. Other threads than the
+    main one get no signals.
     """
     watch = Watch()
     if threading.current_thread() is not threading.main_thread():
@@ -51,10 +54,7 @@ def interruptible() -> Iterator[Watch]:
     previous = signal.signal(signal.SIGINT, watch.interrupt)
     try:
         yield watch
-    except concurrent.futures.CancelledError:
-        if not watch.stopped:
-            raise
     finally:
         signal.signal(signal.SIGINT, previous)
     if watch.stopped:
-        raise Stopped("stopped")
+        raise Stopped(_STOPPED)

@@ -9,11 +9,13 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 from nbconvo.bridge.inbox import heartbeat
+from nbconvo.errors import NbConvoError, Stopped
 
 __all__ = ["Job"]
 
 T = TypeVar("T")
 
+_UNLOADED = "stopped: nbconvo was unloaded"
 _CLEAN_UP = 1.0  # seconds that a cancelled wait waits for what it cancelled
 
 
@@ -35,10 +37,19 @@ class Job(Generic[T]):
         self._coroutine = coroutine
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
+        # Unless somebody cancels the job, only the end of its thread does.
+        self._ending: BaseException = Stopped(_UNLOADED)
+        self._cancelled = False
         loop.call_soon_threadsafe(self._start)
 
-    def cancel(self) -> None:
-        """Ask the coroutine to end; does nothing if it has."""
+    def cancel(self, why: str | None = None) -> None:
+        """Ask the coroutine to end; does nothing if it has.
+
+        Who waits for it gets a ``CancelledError``, or, told ``why``, ``Stopped``.
+        """
+        if not self._cancelled:
+            self._cancelled = True
+            self._ending = Stopped(why) if why else concurrent.futures.CancelledError()
         with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing runs any more
             self._loop.call_soon_threadsafe(self._cancel)
 
@@ -47,14 +58,31 @@ class Job(Generic[T]):
         return self._future.done()
 
     def result(self, timeout: float | None = None) -> T:
-        """Wait for the end; return the result or raise what the coroutine raised."""
+        """Wait for the end; return the result or raise what the coroutine raised.
+
+        Raises:
+            Stopped: If it was cancelled with a reason, or its thread was ended.
+            concurrent.futures.CancelledError: If it was cancelled without one.
+        """
         return self._future.result(timeout)
 
     def __await__(self) -> Generator[Any, None, T]:
         return self.wait().__await__()
 
     async def wait(self) -> T:
-        """Wait on the event loop that runs here; a cancellation is passed on to the job."""
+        """Wait on the event loop that runs here; a cancellation is passed on to the job.
+
+        Raises as :meth:`result`, but ``NbConvoError`` for ``Stopped``: a ``KeyboardInterrupt``
+        from a task would end the event loop, the kernel's with the kernel.
+        """
+        await self.ended()
+        try:
+            return self._future.result()
+        except Stopped as stopped:
+            raise NbConvoError(str(stopped)) from None
+
+    async def ended(self) -> None:
+        """As :meth:`wait`, without the outcome."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
 
@@ -73,7 +101,6 @@ class Job(Generic[T]):
                     async with asyncio.timeout(_CLEAN_UP):
                         await ended.wait()
                 raise
-        return self._future.result()
 
     def _start(self) -> None:
         self._task = self._loop.create_task(self._run())
@@ -89,7 +116,7 @@ class Job(Generic[T]):
         try:
             result = await self._coroutine
         except asyncio.CancelledError:
-            self._future.set_exception(concurrent.futures.CancelledError())
+            self._future.set_exception(self._ending)
         except BaseException as error:  # handed to whoever waits
             self._future.set_exception(error)
         else:
@@ -98,6 +125,6 @@ class Job(Generic[T]):
     def _end(self, _: object) -> None:
         if not self._future.done():  # cancelled before its first step, so _run never ran
             self._coroutine.close()
-            self._future.set_exception(concurrent.futures.CancelledError())
+            self._future.set_exception(self._ending)
         if self._on_end is not None:
             self._on_end()

@@ -12,13 +12,15 @@ import atexit
 import contextlib
 import os
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 from nbconvo.bridge.inbox import LoopInbox, ThreadInbox, heartbeat
-from nbconvo.bridge.interrupts import interruptible
+from nbconvo.bridge.interrupts import Watch, interruptible
 from nbconvo.bridge.job import Job
+from nbconvo.bridge.loop import IOLoop
 from nbconvo.bridge.nested import kernel_loop
 from nbconvo.errors import NbConvoError
 
@@ -37,20 +39,24 @@ class Bridge:
     after a fork, and ends with :meth:`close`, or with the process.
 
     Args:
-        last: Runs on the thread before it ends, to close what was opened there.
+        last: Called when the thread is to end, before another can begin; what it returns runs on
+            the thread, as the last thing, to close what was opened there.
     """
 
     def __init__(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         self._last = last
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: IOLoop | None = None
         self._thread: threading.Thread | None = None
-        self._pid = 0
+        self._inherited: list[IOLoop] = []
+        if hasattr(os, "register_at_fork"):
+            this = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: (me := this()) and me._begin_anew())
 
     @property
     def running(self) -> bool:
         """Whether the I/O thread runs, in this process."""
-        return self._thread is not None and self._pid == os.getpid() and self._thread.is_alive()
+        return self._thread is not None and self._thread.is_alive()
 
     def start(
         self, coroutine: Coroutine[Any, Any, T], on_end: Callable[[], None] | None = None
@@ -77,45 +83,55 @@ class Bridge:
         with interruptible() as watch:
             job = self.start(coroutine)
             watch.over(job)
-            return job.result() if loop is None else loop.run_until_complete(job.wait())
-        raise AssertionError("interruptible() raises when it swallows a cancellation")
+            if loop is not None:
+                loop.run_until_complete(job.ended())
+            return job.result()
+        raise AssertionError("interruptible() swallows nothing")
 
     def batches(
-        self, items: AsyncGenerator[T], interval: float, *, nested: bool = False
+        self,
+        items: AsyncGenerator[T],
+        interval: float,
+        *,
+        watch: Watch | None = None,
+        nested: bool = False,
     ) -> Generator[list[T]]:
-        """Run ``items`` on the I/O thread; yield what has come, every ``interval`` seconds.
+        """Begin ``items`` on the I/O thread, at once; return what yields what has come.
 
-        A batch may be empty, so that whoever paints can show that time passes. SIGINT cancels,
-        as in :meth:`run`, and so does leaving the loop early. What ``items`` raises is raised
-        here, after the items that came before it.
+        It yields every ``interval`` seconds; a batch may be empty, so that whoever paints can
+        show that time passes. What ``items`` raises is raised there, after the items that came
+        before it. To be read to its end or closed, which ends ``items``::
+
+            with interruptible() as watch, closing(bridge.batches(..., watch=watch)) as batches:
+                for batch in batches: ...
+
+        Args:
+            items: What to run.
+            interval: Seconds from batch to batch.
+            watch: Cancels ``items`` on SIGINT, so that ``Stopped`` is raised; see
+                :func:`~nbconvo.bridge.interrupts.interruptible`.
+            nested: As in :meth:`run`.
+
+        Raises:
+            NbConvoError: If called on the I/O thread itself, which would wait for itself.
         """
         self._check_thread()
         loop = kernel_loop() if nested else None
-        with interruptible() as watch:
-            if loop is None:
-                inbox = ThreadInbox[T]()
-                take = inbox.take
-                job = self.start(_pump(items, inbox.put), inbox.close)
-            else:
-                arrivals = LoopInbox[T](loop)
-                job = self.start(_pump(items, arrivals.put), arrivals.close)
-
-                def take(interval: float) -> tuple[list[T], bool]:
-                    return loop.run_until_complete(arrivals.take(interval))
-
+        inbox: ThreadInbox[T] | LoopInbox[T]
+        inbox = ThreadInbox() if loop is None else LoopInbox(loop)
+        job = self.start(_pump(items, inbox.put), inbox.close)
+        if watch is not None:
             watch.over(job)
-            try:
-                more = True
-                while more:
-                    batch, more = take(interval)
-                    yield batch
-            except BaseException:  # the reader left, or could not go on
-                job.cancel()
-                if not watch.stopped:  # else this is a second interrupt: waited long enough
-                    with contextlib.suppress(BaseException):
-                        job.result(_JOIN_TIMEOUT)
-                raise
-            job.result()
+
+        def take() -> tuple[list[T], bool]:
+            if isinstance(inbox, ThreadInbox):
+                return inbox.take(interval)
+            assert loop is not None
+            return loop.run_until_complete(inbox.take(interval))
+
+        batches = _read(take, job, watch)
+        next(batches)  # into its try block: closing it ends the items even if none was read
+        return batches
 
     async def relay(self, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
         """Run ``items`` on the I/O thread; yield each on whatever event loop this runs on."""
@@ -145,7 +161,8 @@ class Bridge:
             self._thread = self._loop = None
             assert thread is not None
             assert loop is not None
-            asyncio.run_coroutine_threadsafe(_finish(loop, self._last), loop)
+            last = None if self._last is None else self._last()
+            asyncio.run_coroutine_threadsafe(_finish(loop, last), loop)
         thread.join(_JOIN_TIMEOUT)
         atexit.unregister(self.close)
 
@@ -156,12 +173,21 @@ class Bridge:
                 "await the session instead"
             )
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
+    def _begin_anew(self) -> None:
+        """In a forked child: leave the thread, its loop and its connections to the parent."""
+        self._lock = threading.Lock()  # another thread of the parent may have held it
+        self._thread = None
+        if self._loop is not None:
+            self._loop.let_go()
+            # Never collected: that would end the parent's requests once more, on record too.
+            self._inherited.append(self._loop)
+            self._loop = None
+
+    def _running_loop(self) -> IOLoop:
         """Return the thread's loop, the thread begun if need be; to be called with the lock."""
         if not self.running:
             # Not through the policy: immune to uvloop.install() and to patched policies.
-            self._loop = asyncio.SelectorEventLoop()
-            self._pid = os.getpid()
+            self._loop = IOLoop()
             self._thread = threading.Thread(
                 target=_serve, args=(self._loop,), name="nbconvo-io", daemon=True
             )
@@ -181,7 +207,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _finish(
-    loop: asyncio.AbstractEventLoop, last: Callable[[], Coroutine[Any, Any, None]] | None
+    loop: asyncio.AbstractEventLoop, last: Coroutine[Any, Any, None] | None
 ) -> None:
     try:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -189,7 +215,7 @@ async def _finish(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if last is not None:
-            await last()
+            await last
         await loop.shutdown_asyncgens()
         await loop.shutdown_default_executor()
     finally:
@@ -200,3 +226,21 @@ async def _pump(items: AsyncGenerator[T], put: Callable[[T], None]) -> None:
     async with aclosing(items) as source:
         async for item in source:
             put(item)
+
+
+def _read(
+    take: Callable[[], tuple[list[T], bool]], job: Job[None], watch: Watch | None
+) -> Generator[list[T]]:
+    try:
+        yield []  # for whoever began it
+        more = True
+        while more:
+            batch, more = take()
+            yield batch
+    except BaseException:  # the reader left, or could not go on
+        job.cancel()
+        if watch is None or not watch.stopped:  # else a second interrupt: waited long enough
+            with contextlib.suppress(BaseException):
+                job.result(_JOIN_TIMEOUT)
+        raise
+    job.result()

@@ -60,12 +60,12 @@ class Column:
         self._notice = "no reply" if self._notice and not self.text and error is None else None
         self.error = error
 
-    def card(self, *, busy: bool) -> Card:
-        """Return the card that shows it now."""
+    def card(self, *, busy: bool, html: bool = True) -> Card:
+        """Return the card that shows it now; without ``html`` for where only text is shown."""
         return Card(
             self.name,
             plain(self.text),
-            html=self._growing.html(),
+            html=self._growing.html() if html else "",
             footer=footer(self.reply.message) if self.reply else tuple(filter(None, self._ending)),
             notice=str(self.error) if self.error else self._notice,
             reasoning=self._reasoning,

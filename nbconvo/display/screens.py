@@ -96,7 +96,7 @@ class TerminalScreen:
         """Write what is new."""
         while self._place < len(columns):
             column = columns[self._place]
-            card = column.card(busy=not final)
+            card = column.card(busy=not final, html=False)
             if card.notice and card.notice != self._notice and not card.error:
                 self._out.write(f"[{_one_line(card.notice)}]\n")
             self._notice = card.notice

@@ -75,8 +75,7 @@ class Profile:
     @property
     def asked_model(self) -> str | None:
         """The model in force; ``None`` if none was chosen and the service has no default."""
-        default = self.options["model"] or workspace.default_model(self.asked_service)
-        return self.model or default
+        return self.model or workspace.default_model(self.asked_service, self.options["model"])
 
     def overridden(self, overrides: Mapping[str, Any]) -> Profile:
         """Return the profile of one call: service and model decided, the rest replaced.

@@ -186,9 +186,10 @@ class Session:
 
     def set_options(self, **options: Unpack[Options]) -> None:
         """Change options of every request; ``None`` leaves one to the service."""
-        self._change(
-            self._profile.but(options={**self._profile.options, **checked_options(options)})
-        )
+        checked = checked_options(options)
+        if "model" in checked:
+            raise InputError("the model is not an option: change it with set_model()")
+        self._change(self._profile.but(options={**self._profile.options, **checked}))
 
     def redefine(
         self,

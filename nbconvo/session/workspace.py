@@ -81,14 +81,15 @@ class Workspace:
                 return services.get(name)
         return services.get("offline")
 
-    def default_model(self, service: BaseService) -> str | None:
+    def default_model(self, service: BaseService, option: str | None = None) -> str | None:
         """The model for sessions that name none, at ``service``.
 
-        The configured model belongs to the configured service: no other is asked for it.
+        The configured model belongs to the configured service: no other is asked for it. Next
+        comes the ``option`` that sessions begin with, then the service's own default.
         """
         if (model := self.settings.resolved("model")) and service is self.default_service():
             return split_model(model)[1]
-        return service.default_model
+        return option or service.default_model
 
     def add(self, session: Session, name: str) -> None:
         """Make ``session`` known as ``name``, in place of one that was."""

@@ -582,3 +582,17 @@ async def test_a_service_object_holds_for_its_session(provider):
     await session.ask("one")
     assert provider.requests[0].path.startswith("/v1/own/")
     assert provider.requests[0].headers["authorization"] == "Bearer sk-other"
+
+
+def test_the_configured_model_comes_before_the_default_options(monkeypatch):
+    monkeypatch.setitem(nbconvo.configs.oai_schema["chat"]["config"], "model", "of-schema")
+    session = Session(service="openai")
+    assert session.model == "of-schema"
+    monkeypatch.setenv("NBCONVO_SERVICE", "openai")
+    monkeypatch.setenv("NBCONVO_MODEL", "of-environment")
+    assert session.model == "of-environment"
+
+
+def test_the_model_is_no_option():
+    with pytest.raises(InputError, match=r"set_model\(\)"):
+        Session().set_options(model="m")
