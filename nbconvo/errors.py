@@ -185,6 +185,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like ``name``, or ``None`` if none is near."""
     import difflib
 
-    folded = {candidate.casefold(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    # Without dashes, which all options share.
+    folded = {candidate.casefold().strip("-"): candidate for candidate in known}
+    found = difflib.get_close_matches(name.casefold().strip("-"), folded, n=1, cutoff=0.65)
     return folded[found[0]] if found else None

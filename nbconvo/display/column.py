@@ -15,12 +15,26 @@ __all__ = ["Column"]
 
 
 class Column:
-    """Takes deltas, a reply or an error; gives a card. ``name`` is shown above it, if not None."""
+    """Takes deltas, a reply or an error; gives a card.
+
+    Args:
+        name: Shown above it.
+        speaker: Shown below it, where no name stands above.
+        aside: Shown below it, after how the reply was made.
+        clock: A clock in seconds.
+    """
 
     def __init__(
-        self, name: str | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str | None = None,
+        *,
+        speaker: str | None = None,
+        aside: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
+        self._speaker = speaker
+        self._aside = aside
         self.text = ""
         self.reply: Reply | None = None
         self.error: NbConvoError | None = None
@@ -35,16 +49,17 @@ class Column:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not (self.text or self._reasoning or self._notice or self.reply or self.error)
+        parts = (self.text, self._reasoning, self._notice, self.error)
+        return self.reply is None and not any(parts)
 
     def add(self, item: Delta | Reply | NbConvoError) -> None:
         """Take the next piece."""
         if isinstance(item, NbConvoError):
             self.end("cut" if self.text else None, item)
         elif isinstance(item, Reply):
-            self.reply, self._notice = item, None
+            self.reply, self._notice = item, None if item else "an empty reply"
         elif item.notice is not None:
-            self._notice = item.notice
+            self._notice = item.notice or None
         elif item.index == 0:
             self._model = item.model or self._model
             self._notice = None if item.text or item.reasoning else self._notice
@@ -60,13 +75,19 @@ class Column:
         self._notice = "no reply" if self._notice and not self.text and error is None else None
         self.error = error
 
+    def _footer(self) -> tuple[str, ...]:
+        """Tell who spoke, where no name stands above, and how the reply was made."""
+        who = (self._speaker,) if self.name is None else ()
+        made = self._ending if self.reply is None else footer(self.reply.message)
+        return tuple(filter(None, (*who, *made, self._aside))) if made else ()
+
     def card(self, *, busy: bool, html: bool = True) -> Card:
         """Return the card that shows it now; without ``html`` for where only text is shown."""
         return Card(
             self.name,
             plain(self.text),
             html=self._growing.html() if html else "",
-            footer=footer(self.reply.message) if self.reply else tuple(filter(None, self._ending)),
+            footer=self._footer(),
             notice=str(self.error) if self.error else self._notice,
             reasoning=self._reasoning,
             busy=busy and self.reply is None and self.error is None,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import builtins
 import json
 import keyword
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbconvo.configs import checked_options
@@ -38,6 +39,8 @@ def parse(magic: Any, line: str) -> argparse.Namespace:
         InputError: In one line, with the nearest option for one that is unknown.
     """
     options: Options = magic.options
+    if {"-h", "--help"} & set(line.split()):
+        raise InputError(f"%{options.name}? shows the help")
     words = [_unquoted(word) for word in _WORD.findall(line.rstrip().rstrip(";"))]
     # Intermixed: names may stand before, between and after options.
     args, unknown = options.parser.parse_known_intermixed_args(words)
@@ -74,11 +77,14 @@ def split_text(magic: Any, line: str, is_name: Callable[[str], bool]) -> tuple[s
     return line[:place], line[place:].strip()
 
 
-def variable(name: str | None) -> str | None:
-    """Return ``name``; raise ``InputError`` unless it can name a Python variable."""
-    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
+def variable(name: str | None, names: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` unless ``name`` can name a new variable among ``names``."""
+    if name is None:
+        return
+    if not name.isidentifier() or keyword.iskeyword(name):
         raise InputError(f"--to {name!r} is not a name for a Python variable")
-    return name
+    if name in vars(builtins) or type(names.get(name)).__name__ == "Session":
+        raise InputError(f"--to {name} would hide what {name} is now; choose another name")
 
 
 def _pair(text: str) -> tuple[str, Any]:

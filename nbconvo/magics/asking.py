@@ -124,7 +124,23 @@ def _columns(asked: Asked) -> list[Column]:
     names = [session.name for session, _ in asked]
     if len(set(names)) < len(names):
         raise InputError("a participant is named twice; each can be asked once at a time")
-    return [Column(name if len(asked) > 1 else None) for name in names]
+    several = len(asked) > 1
+    return [
+        Column(
+            session.name if several else None,
+            speaker=None if session.name == workspace.DEFAULT else session.name,
+            aside=_set_aside(session, ask),
+        )
+        for session, ask in asked
+    ]
+
+
+def _set_aside(session: Session, ask: Ask) -> str | None:
+    """Say what leaves the active path because the cell was run again."""
+    later = session.set_aside(ask)
+    if not later:
+        return None
+    return f"{later} later message{'s' * (later > 1)} set aside"
 
 
 def _items(asked: Asked) -> AsyncGenerator[Item]:

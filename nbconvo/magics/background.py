@@ -84,6 +84,7 @@ class Pending:
     def __repr__(self) -> str:
         if not self.done():
             return "Pending(still answering; await it, or .result())"
-        with contextlib.suppress(NbConvoError, KeyboardInterrupt):
+        try:
             return f"Pending({self.result()!r})"
-        return "Pending(failed; .result() raises why)"
+        except (NbConvoError, KeyboardInterrupt) as error:
+            return f"Pending(failed: {error})"

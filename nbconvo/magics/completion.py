@@ -50,10 +50,13 @@ def _candidates(magic: str, before: list[str], typed: str) -> Iterable[str]:
             for name in services.names()
             if (service := services.get(name)).default_model
         ]
-    if typed.startswith("-"):
-        from nbconvo.magics.magics import ConvoMagics
+    from nbconvo.magics.magics import ConvoMagics
 
-        return getattr(ConvoMagics, magic).options.flags  # type: ignore[no-any-return]
+    options = getattr(ConvoMagics, magic).options
+    if before and before[-1] in options.flags and options.takes_value(before[-1]):
+        return []
+    if typed.startswith("-"):
+        return options.flags  # type: ignore[no-any-return]
     if magic == "convo" and not before:
         return VERBS
     if magic == "convo" and before[0] == "models":

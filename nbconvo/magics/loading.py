@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets import TraitError
 
+from nbconvo.errors import InputError
 from nbconvo.host import settings_of
 from nbconvo.magics.completion import matcher
 from nbconvo.magics.magics import ConvoMagics
@@ -19,11 +21,21 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics, their completion and the settings; loading again changes nothing."""
     if settings_of(shell) is not None:
         return
-    shell.configurables.append(NbConvo(parent=shell))  # type: ignore[arg-type]
+    shell.configurables.append(_new_settings(shell))  # type: ignore[arg-type]
     shell.register_magics(ConvoMagics)
     shell.input_transformers_cleanup.append(questions)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(matcher)
+
+
+def _new_settings(shell: InteractiveShell) -> NbConvo:
+    """Return the settings that the shell's configuration gives; a bad one is told and ignored."""
+    try:
+        return NbConvo(parent=shell)
+    except (TraitError, InputError) as error:
+        print(f"the configuration of NbConvo is ignored: {error}", file=sys.stderr)
+        del shell.config["NbConvo"]
+        return NbConvo(parent=shell)
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -57,28 +57,25 @@ class ConvoMagics(Magics):
 
         ``%%session NAME`` begins a session, or changes it when run again; its history stays.
         ``%session`` lists the sessions; ``%session NAME`` makes one the current one, which a
-        bare ``%%ask`` talks to.
+        bare ``%%ask`` talks to, and changes only what its options name. For example::
+
+            %%session comedian --service openai --temperature 1.2
+            As a comedian, you are sarcastically funny.
+
+            %session comedian --model offline:eliza
         """
-        from nbconvo.magics.sessions import begin_or_update, sessions_table
-        from nbconvo.session import workspace
+        from nbconvo.magics.sessions import adjust, begin_or_update, sessions_table
 
         args = parse(self.session, line)
         if cell is None and args.name is None:
             return sessions_table()
         if cell is None:
-            if overrides(args) or args.dir or args.rpm or args.tpm:
-                raise InputError(
-                    f"options change a session in its cell: %%session {args.name} ..., "
-                    "with its instructions below"
-                )
-            workspace.current = workspace.get(args.name).name or workspace.current
-            print(f"{workspace.current} is now the current session")
+            self._bind(adjust(args, overrides(args)))
             return None
         system = self._text(cell, raw=args.raw)
         if not system:
             raise InputError("nothing in the cell: write the participant's instructions in it")
-        session = begin_or_update(args, system, overrides(args))
-        self._bind(session.name or "", session)
+        self._bind(begin_or_update(args, system, overrides(args)))
         return None
 
     @no_var_expand
@@ -97,6 +94,12 @@ class ConvoMagics(Magics):
 
         ``%%ask NAME`` sends the text of the cell; ``%ask NAME text`` is the same on one line.
         ``{{expression}}`` in the text becomes its value. Running a cell again replaces its turn.
+        Names and options stand on the first line. For example::
+
+            %%ask comedian critic --to replies
+            What is so funny about {{topic}}?
+
+            %ask comedian another one, please
         """
         from nbconvo.magics.asking import Asking
         from nbconvo.session import workspace
@@ -104,7 +107,7 @@ class ConvoMagics(Magics):
         if cell is None:
             line, cell = split_text(self.ask, line, workspace.__contains__)
         args = parse(self.ask, line)
-        variable(args.to)
+        variable(args.to, self.shell.user_ns)
         sessions = [workspace.get(name) for name in args.names] or [workspace.own()]
         text = self._text(cell, raw=args.raw)
         given = overrides(args)
@@ -131,7 +134,7 @@ class ConvoMagics(Magics):
         from nbconvo.session import workspace
 
         args = parse(self.exchange, line)
-        variable(args.to)
+        variable(args.to, self.shell.user_ns)
         sessions = [workspace.get(name) for name in args.names]
         opening = self._text(cell, raw=args.raw)
         return Asking(self.shell, quiet=args.quiet, to=args.to).exchange(
@@ -171,15 +174,17 @@ class ConvoMagics(Magics):
         names = self.shell.user_ns
         return (cell if raw else interpolate(cell, names)).strip()
 
-    def _bind(self, name: str, session: Any) -> None:
+    def _bind(self, session: Any) -> None:
         """Give the notebook the Python name of a session, unless it means something else there."""
         from nbconvo.session import workspace
 
-        names = self.shell.user_ns
-        if not name.isidentifier() or keyword.iskeyword(name) or name == workspace.DEFAULT:
+        names, name = self.shell.user_ns, session.name
+        if name == workspace.DEFAULT:
             return
+        usable = name.isidentifier() and not keyword.iskeyword(name)
         taken = names[name] if name in names else getattr(builtins, name, session)
-        if not isinstance(taken, type(session)):
-            print(f"the Python name {name} is taken; the session is nbconvo.sessions[{name!r}]")
+        if usable and isinstance(taken, type(session)):
+            names[name] = session
             return
-        names[name] = session
+        why = "is taken" if usable else "cannot be a variable"
+        print(f"the Python name {name} {why}: the session is nbconvo.sessions[{name!r}]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -89,18 +90,24 @@ def _services(words: list[str], args: argparse.Namespace, asking: Asking) -> Tab
     rows = []
     for name in services.names():
         service = services.get(name)
-        key = "found" if service.key else "missing" if service.needs_key else "not needed"
+        key = _key_of(service)
         limits = (service.max_requests_per_minute, service.max_tokens_per_minute)
         default = " (default)" if service is workspace.default_service() else ""
         rows.append(
             (
                 name + default,
-                f"{service.key_variable} {key}" if key != "not needed" else key,
+                key,
                 "started on first use" if name == "offline" else shown_url(service.base_url),
                 *("none" if limit is None else f"{limit:,g}" for limit in limits),
             )
         )
     return Table(("service", "key", "address", "requests/min", "tokens/min"), tuple(rows))
+
+
+def _key_of(service: services.BaseService) -> str:
+    if service.key is None:
+        return f"{service.key_variable} missing" if service.needs_key else "not needed"
+    return f"{service.key_variable} found" if os.environ.get(service.key_variable) else "given"
 
 
 def _models(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
@@ -150,7 +157,7 @@ class _History:
     def __init__(self, session: Session) -> None:
         self._cards = [
             cards.Card(
-                message.name or {"user": "you"}.get(message.role, message.role),
+                message.name or message.role,
                 message.content,
                 footer=cards.footer(message) if message.role == "assistant" else (),
                 reasoning=message.reasoning,

@@ -29,19 +29,29 @@ def register(name: str, service: BaseService | type[BaseService]) -> None:
     if not name or any(character.isspace() or character in ":/" for character in name):
         raise InputError(f"a service's name is one word without ':' or '/', not {name!r}")
     _registry[name] = service() if isinstance(service, type) else service
+    _registry[name].listed_as = name
 
 
 def get(name: str) -> BaseService:
     """Return the service called ``name``; an http address stands for what answers there.
 
+    A service found by its address is from then on also known by the host of it.
+
     Raises:
         UnknownName: If there is none, with the nearest known name.
+        InputError: If ``name`` begins like an http address and is none.
     """
     if name not in _registry and name.startswith(("http://", "https://")):
-        _registry[name] = ChatService(base_url=name, name=urlsplit(name).netloc.rpartition("@")[2])
+        service = ChatService(base_url=name)  # which checks it, and says what is wrong
+        service.name = urlsplit(service.base_url).netloc
+        service.listed_as = service.base_url
+        _registry[name] = service
     try:
         return _registry[name]
     except KeyError:
+        for address, service in reversed(_registry.items()):
+            if "/" in address and service.name == name:
+                return service
         remedy = f"known are {', '.join(names())}, or the http address of a compatible server"
         raise UnknownName("service", name, names(), remedy) from None
 

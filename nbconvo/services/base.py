@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from nbconvo.keys import Key, Masked
 from nbconvo.messages import Delta, Message
 from nbconvo.services.failures import failure
 
-__all__ = ["BaseService", "ModelInfo", "Request", "shown_url"]
+__all__ = ["BaseService", "ModelInfo", "Request", "check_positive", "shown_url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,15 @@ class BaseService:
         name: What to call it, where the class's own name does not tell enough.
 
     Raises:
-        InputError: If a number is not positive, or ``base_url`` is not an http address.
+        InputError: If a number is not positive, a text is none, or ``base_url`` is not an http
+            address.
+
+    Attributes:
+        listed_as: The name under which it is registered; ``None`` if it is not.
     """
 
     name: str = ""
+    listed_as: str | None = None
     address: ClassVar[str] = ""
     default_model: ClassVar[str | None] = None
 
@@ -76,26 +82,25 @@ class BaseService:
         headers: Mapping[str, str] | None = None,
         name: str | None = None,
     ) -> None:
+        # First of all: a traceback that shows local variables must not show these.
+        api_key, headers = _as_key(api_key), _masked(headers)
         for label, value in (
             ("max_requests_per_minute", max_requests_per_minute),
             ("max_tokens_per_minute", max_tokens_per_minute),
             ("max_concurrent", max_concurrent),
-            ("max_attempts", max_attempts),
-            ("timeout", timeout),
         ):
             check_positive(label, value)
-        self.name = name or self.name
-        self._key = Key(api_key) if isinstance(api_key, str) and api_key else api_key or None
-        self._base_url = checked_url(base_url) if base_url else None
+        check_positive("max_attempts", max_attempts, optional=False)
+        check_positive("timeout", timeout, optional=False)
+        self.name = _text("name", name) or self.name
+        self._key = api_key
+        self._base_url = checked_url(base_url) if _text("base_url", base_url) else None
         self.max_requests_per_minute = max_requests_per_minute
         self.max_tokens_per_minute = max_tokens_per_minute
         self.max_concurrent = max_concurrent
         self.max_attempts = max_attempts
         self.timeout = timeout
-        self.headers = {name: Masked(value) for name, value in (headers or {}).items()}
-        for label, text in self.headers.items():
-            if not (label + text).isprintable():
-                raise InputError(f"header {label!r} holds a line break or the like")
+        self.headers = headers
 
     @property
     def base_url(self) -> str:
@@ -128,6 +133,12 @@ class BaseService:
     def account(self) -> tuple[str, Key | None]:
         """What rate limits belong to: services with equal accounts share one limiter."""
         return (self.base_url, self.key)
+
+    @property
+    def _typed(self) -> str:
+        """What stands for it after ``--service`` and ``%convo models``."""
+        at_home = self.base_url == self.address
+        return self.listed_as or (self.name if at_home else shown_url(self.base_url))
 
     @property
     def _variable_prefix(self) -> str:
@@ -181,7 +192,17 @@ class BaseService:
         self, status: int, headers: Mapping[str, str], body: str, model: str | None
     ) -> ServiceError:
         """Return the error that a response with an error status, or an error event, stands for."""
-        return failure(self.name, status, headers, body, model=model, key=self.key)
+        return failure(
+            self.name,
+            status,
+            headers,
+            body,
+            model=model,
+            key=self.key,
+            key_variable=self.key_variable,
+            address=shown_url(self.base_url),
+            typed=self._typed,
+        )
 
     def request_headers(self) -> dict[str, str]:
         """Return the headers of every request, the key among them; secret ones don't print.
@@ -204,12 +225,41 @@ class BaseService:
         return f"{type(self).__name__}({shown_url(self.base_url)!r}{limits})"
 
 
-def check_positive(label: str, value: object) -> None:
-    """Raise ``InputError`` unless ``value`` is ``None`` or a number above 0."""
-    if value is None:
+def check_positive(label: str, value: object, *, optional: bool = True) -> None:
+    """Raise ``InputError`` unless ``value`` is a number above 0, or (``optional``) ``None``."""
+    if optional and value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise InputError(f"{label} must be a number above 0, not {value!r}")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:
+        remedy = "; None is no limit" if optional else ""
+        raise InputError(f"{label} must be a number above 0, not {value!r}{remedy}")
+
+
+def _as_key(api_key: object) -> Key | None:
+    if isinstance(api_key, str):
+        return Key(api_key) if api_key else None
+    if api_key is None or isinstance(api_key, Key):
+        return api_key
+    raise InputError(f"api_key must be a text, not {type(api_key).__name__}")
+
+
+def _masked(headers: object) -> dict[str, str]:
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise InputError(f"headers must be names with their values, not {type(headers).__name__}")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InputError(f"header {name!r}: names and values must be texts")
+        if not (name + value).isprintable():
+            raise InputError(f"header {name!r} holds a line break or the like")
+    return {name: Masked(value) for name, value in headers.items()}
+
+
+def _text(label: str, value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise InputError(f"{label} must be a text, not {type(value).__name__}")
 
 
 def checked_url(url: str) -> str:

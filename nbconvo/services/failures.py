@@ -39,6 +39,7 @@ _QUOTA_CODES = frozenset(
         "billing_error",
     }
 )
+_LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _STATUS_OF_NAME = {
     "invalid_request_error": 400,
     "context_length_exceeded": 400,
@@ -68,11 +69,24 @@ def failure(
     *,
     model: str | None = None,
     key: Key | None = None,
+    key_variable: str = "",
+    address: str = "",
+    typed: str | None = None,
 ) -> ServiceError:
     """Return the error for a response with an error ``status`` and this ``body``.
 
     The text is one line, scrubbed of keys, with the remedy after the service's own words.
-    ``status`` may be that inside the body, for a failure in mid-stream under HTTP 200.
+
+    Args:
+        service: The service's name.
+        status: The HTTP status, or that inside the body, for a failure in mid-stream under 200.
+        headers: Those of the response.
+        body: The response's, or the event's.
+        model: The model that was asked for.
+        key: The key that was sent.
+        key_variable: The environment variable that may hold the key.
+        address: Where the request went.
+        typed: What the service is called in a notebook, if not by its name.
     """
     found = _read(body)
     said = _shortened(scrub(found.text, key))
@@ -93,18 +107,26 @@ def failure(
         return RateLimited(
             line("rate limit", f"{asked}; set --rpm or --tpm to stay below it"), **details
         )
-    if status in {401, 403}:
-        remedy = "; check the key" if status == 401 else "; this key may not do that"
-        what = "key refused" if status == 401 else "not allowed"
-        return AuthenticationFailed(line(what, remedy), **details)
-    if status == 404:
-        what = f"no model {model!r} (or no such address)" if model else "not found"
-        return ModelNotFound(
-            line(what, f"; '%convo models {service}' lists what it has"), **details
-        )
+    if status == 401:
+        how = f"set {key_variable}, or pass api_key= to the service" if key_variable else ""
+        remedy = f"check the key: {how}" if key is not None and how else how or "check the key"
+        what = "key refused" if key is not None else "no key was sent"
+        return AuthenticationFailed(line(what, f"; {remedy}"), **details)
+    if status == 403:
+        remedy = "; the key may not do this, or the service declines what was said"
+        return AuthenticationFailed(line("not allowed", remedy), **details)
+    if status == 404 and model:
+        remedy = f"; '%convo models {typed or service}' lists what it has"
+        return ModelNotFound(line(f"no model {model!r}, or no such address", remedy), **details)
+    if status in {404, 405}:
+        where = f" {address!r}" if address else ""
+        remedy = f"; is base_url{where} right? most end in /v1"
+        return ModelNotFound(line("nothing is at this address", remedy), **details)
     if status >= 500 or status in {408, 409}:
         return ServerFailed(line("the service failed"), **details)
-    return BadRequest(line("request refused"), **details)
+    is_long = status == 413 or codes & _LENGTH_CODES
+    remedy = "; ask something shorter, or begin afresh: '%convo reset'" if is_long else ""
+    return BadRequest(line("request refused", remedy), **details)
 
 
 def status_of(error: object) -> int:
@@ -125,26 +147,27 @@ def retry_after(
     """Return the seconds after which the service asks to be asked again, if it says so.
 
     Looked for in the order: ``retry-after-ms``, ``retry-after`` (seconds or an HTTP date),
-    ``llm_provider-retry-after``, a hint in the body, the reset headers of an empty limit.
-    ``headers`` must look names up without regard to case; ``now`` is the clock, in Unix time.
+    ``llm_provider-retry-after``, a hint in the body, the reset headers of an empty limit; none
+    at all and a moment that has passed say nothing. ``headers`` must look names up without
+    regard to case; ``now`` is the clock, in Unix time.
     """
-    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    for name in ("retry-after", "llm_provider-retry-after"):
-        if (seconds := _seconds(headers.get(name), now)) is not None:
-            return seconds
-    if (hint := re.search(r'retryDelay\\*"\s*:\s*\\*"([^"\\]+)', body)) and (
-        seconds := _duration(hint[1])
-    ) is not None:
-        return seconds
-    if (hint := _TRY_AGAIN.search(body)) and (seconds := _duration(hint[1])) is not None:
-        return seconds
+    milliseconds = _number(headers.get("retry-after-ms"))
+    gemini = re.search(r'retryDelay\\*"\s*:\s*\\*"([^"\\]+)', body)
+    in_words = _TRY_AGAIN.search(body)
     resets = [
         _duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
         for kind in ("requests", "tokens")
         if _number(headers.get(f"x-ratelimit-remaining-{kind}")) == 0
     ]
-    return max((seconds for seconds in resets if seconds is not None), default=None)
+    found = (
+        milliseconds and milliseconds / 1000,
+        _seconds(headers.get("retry-after"), now),
+        _seconds(headers.get("llm_provider-retry-after"), now),
+        gemini and _duration(gemini[1]),
+        in_words and _duration(in_words[1]),
+        max((seconds for seconds in resets if seconds is not None), default=None),
+    )
+    return next((seconds for seconds in found if seconds), None)
 
 
 class _Found:

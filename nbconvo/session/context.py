@@ -36,12 +36,20 @@ def as_text(value: object, what: str) -> str:
     if isinstance(value, Mapping) and value and all(isinstance(v, str) for v in value.values()):
         return "\n".join(f"{key}: {text}" for key, text in value.items())
     try:
-        text = json.dumps(value, ensure_ascii=False, indent=2)
+        text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{what} must be text, a JSON value or a DataFrame, not {type(value).__name__}: {error}"
         ) from None
     return f"```json\n{text}\n```"
+
+
+def _plain(value: Any) -> Any:
+    """Return what numpy's and pandas' values hold as JSON values, dates as ISO 8601."""
+    for name in ("isoformat", "tolist", "to_dict"):
+        if callable(convert := getattr(value, name, None)):
+            return convert()
+    raise TypeError(f"it holds a {type(value).__name__}")
 
 
 def _table(frame: Any) -> str:

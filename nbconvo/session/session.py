@@ -19,7 +19,7 @@ from nbconvo.session.context import with_context
 from nbconvo.session.profile import Options, Overrides, Profile, chosen
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
-from nbconvo.session.turn import Ask, Line, messages_of, place_of, take
+from nbconvo.session.turn import Ask, Line, messages_of, place_of, set_aside, take
 from nbconvo.session.workspace import workspace
 
 if TYPE_CHECKING:
@@ -294,6 +294,10 @@ class Session:
             raise InputError(f"nothing to retry: {self._line.name} has not replied yet")
         profile = self._profile.overridden(overrides)
         return Ask(self.name, None, profile, again=self.conversation.parent(last.id))
+
+    def set_aside(self, ask: Ask) -> int:
+        """Return how many messages after its own earlier turn ``ask`` takes off the path."""
+        return set_aside(ask, self._record)
 
     def request_messages(self, ask: Ask) -> tuple[Message, ...]:
         """Return the messages that ``ask`` would send now."""

@@ -22,7 +22,7 @@ from nbconvo.session.reply import Reply
 if TYPE_CHECKING:
     from nbconvo.client import Client
 
-__all__ = ["Ask", "Line", "messages_of", "parent_of", "place_of", "take"]
+__all__ = ["Ask", "Line", "messages_of", "parent_of", "place_of", "set_aside", "take"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,19 @@ def parent_of(ask: Ask, record: Record) -> str | None:
     if ask.again is not None or ask.begin:
         return ask.again
     return place_of(ask.cell, record.conversation)
+
+
+def set_aside(ask: Ask, record: Record) -> int:
+    """Return how many messages, said after the turn that ``ask`` replaces, leave the path."""
+    if ask.cell is None or ask.begin or ask.again is not None:
+        return 0
+    kept = len(record.conversation.path(parent_of(ask, record)))
+    later, own = 0, False
+    for message in record.conversation.messages[kept:]:
+        if message.role == "user":
+            own = message.cell is not None and message.cell.id == ask.cell.id
+        later += not own
+    return later
 
 
 def place_of(cell: Cell | None, conversation: Conversation) -> str | None:

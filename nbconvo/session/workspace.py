@@ -92,7 +92,13 @@ class Workspace:
         return option or service.default_model
 
     def add(self, session: Session, name: str) -> None:
-        """Make ``session`` known as ``name``, in place of one that was."""
+        """Make ``session`` known as ``name``, in place of one that was; warn if that had talked."""
+        if (old := self._sessions.get(name)) is not None and len(old.conversation):
+            import warnings
+
+            said = f"{len(old.conversation)} messages"
+            text = f"a new session takes the name {name!r}; the old one, with {said}, loses it"
+            warnings.warn_explicit(text, UserWarning, "nbconvo", 1)
         self._sessions[name] = session
 
     def get(self, name: str) -> Session:

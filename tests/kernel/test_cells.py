@@ -155,3 +155,21 @@ def test_a_loop_in_one_cell_appends_all_its_turns(kernel, provider):
     kernel.run(loop, cell="cell-1")
     asked = [text for role, text in kernel.history("default") if role == "user"]
     assert asked == ["line 0", "line 1", "line 2"]
+
+
+def test_an_awaited_loop_that_is_run_again_replaces_all_its_turns(kernel, provider):
+    kernel.run("import nbconvo; looped = nbconvo.Session(name='looped', service='openai', model='m')")
+    loop = "for n in range(3):\n    await looped.ask(f'line {n}')"
+    kernel.run(loop, cell="cell-1")
+    kernel.run(loop, cell="cell-1")
+    asked = [text for role, text in kernel.history("looped") if role == "user"]
+    assert asked == ["line 0", "line 1", "line 2"]
+
+
+def test_the_output_says_how_many_later_messages_a_rerun_sets_aside(kernel, provider):
+    for number in (1, 2, 3):
+        kernel.run(f"%%ask\ncell {number}", cell=f"cell-{number}")
+    output = kernel.run("%%ask\ncell 1", cell="cell-1").outputs[0]
+    assert "4 later messages set aside" in output["data"]["text/html"]
+    again = kernel.run("%%ask\ncell 1", cell="cell-1").outputs[0]
+    assert "set aside" not in again["data"]["text/html"]

@@ -7,6 +7,7 @@ import pytest
 from nbconvo.errors import InputError, UnknownName
 from nbconvo.magics.arguments import overrides, parse, split_text, variable
 from nbconvo.magics.options import MODEL_OPTIONS, Options, option
+from nbconvo.session import Session
 
 
 @Options(
@@ -116,10 +117,16 @@ def test_a_one_line_ask_is_split_where_its_text_begins(line, options, text):
 
 @pytest.mark.parametrize("name", ["joke", "_x1", "élan", None])
 def test_a_variable_that_python_can_have(name):
-    assert variable(name) == name
+    variable(name, {"joke": "an older one"})
 
 
 @pytest.mark.parametrize("name", ["1x", "a b", "a.b", "a[0]", "class", "None", ""])
 def test_a_variable_that_python_cannot_have(name):
     with pytest.raises(InputError, match="is not a name for a Python variable"):
-        variable(name)
+        variable(name, {})
+
+
+@pytest.mark.parametrize("name", ["print", "comedian"])
+def test_a_variable_does_not_hide_a_session_or_a_builtin(name):
+    with pytest.raises(InputError, match=f"--to {name} would hide"):
+        variable(name, {"comedian": Session()})

@@ -40,7 +40,7 @@ def test_list_is_the_table_of_sessions_and_the_default_verb(notebook, comedian):
 
 def test_show_shows_what_was_said_under_the_speakers_names(notebook, comedian):
     history = notebook.run("%convo show").result
-    assert repr(history) == "system:\nbe funny\n\nyou:\na joke\n\ncomedian:\nha **ha**"
+    assert repr(history) == "system:\nbe funny\n\nuser:\na joke\n\ncomedian:\nha **ha**"
     html = history._repr_mimebundle_()["text/html"]
     assert "<strong>ha</strong>" in html
     assert "openai:m" in html

@@ -103,8 +103,8 @@ def test_does_not_pretend_to_know_what_takes_a_model(question):
     said = say(question)
     assert question.split()[0] in said
     assert f"the instruction “{COMEDIAN}”" in said
-    assert "`%%session NAME --service openai`" in said
-    assert "`%%session NAME --service http://localhost:11434/v1 --model MODEL`" in said
+    assert "`%session NAME --service openai`" in said
+    assert "`%session NAME --service http://localhost:11434/v1 --model MODEL`" in said
 
 
 def test_says_in_other_words_what_takes_a_model_when_asked_again():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import pytest
 
@@ -65,13 +66,23 @@ def test_any_other_json_value_becomes_a_block_of_json(value, text):
     assert as_text(value, "context") == f"```json\n{text}\n```"
 
 
-@pytest.mark.parametrize("value", [datetime.date(2026, 1, 1), {1, 2}, b"bytes", object()])
+@pytest.mark.parametrize("value", [{1, 2}, b"bytes", object()])
 def test_what_is_neither_text_nor_json_nor_a_table_is_refused_by_its_type(value):
     with pytest.raises(InputError) as caught:
         as_text(value, "context")
     assert str(caught.value).startswith(
         f"context must be text, a JSON value or a DataFrame, not {type(value).__name__}"
     )
+
+
+def test_dates_and_numpys_numbers_become_json():
+    numpy = pytest.importorskip("numpy")
+    value = {"on": datetime.date(2026, 1, 1), "n": numpy.int64(3), "all": numpy.array([1, 2])}
+    assert json.loads(as_text(value, "context").split("\n", 1)[1].removesuffix("\n```")) == {
+        "on": "2026-01-01",
+        "n": 3,
+        "all": [1, 2],
+    }
 
 
 def test_a_data_frame_becomes_a_markdown_table():

@@ -33,11 +33,11 @@ SERVICES = (
         """\
 Three ways to a real model; run one cell and ask again:
 
-- **OpenAI**, with `OPENAI_API_KEY` set: `%%session NAME --service openai`
-- **OpenRouter**, with `OPENROUTER_API_KEY` set: `%%session NAME --service openrouter`
-- **your own server**, no key: `%%session NAME --service http://localhost:11434/v1 --model MODEL`
+- **OpenAI**, with `OPENAI_API_KEY` set: `%session NAME --service openai`
+- **OpenRouter**, with `OPENROUTER_API_KEY` set: `%session NAME --service openrouter`
+- **your own server**, no key: `%session NAME --service http://localhost:11434/v1 --model MODEL`
 
-The body of the cell is the instruction. Ask me about any one: OpenAI, OpenRouter, Ollama, \
+NAME keeps its instructions and its history. Ask me about any one: OpenAI, OpenRouter, Ollama, \
 LM Studio, vLLM or llama.cpp.""",
     ),
     Topic(

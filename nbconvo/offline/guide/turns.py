@@ -19,15 +19,15 @@ _JOKE_WANTED = re.compile(r"\b(?:jokes?|funny|puns?)\b", re.IGNORECASE)
 _CONNECT = """\
 To connect one, run one of these:
 
-- with a key in `OPENAI_API_KEY`: `%%session NAME --service openai`
-- or with Ollama here: `%%session NAME --service http://localhost:11434/v1 --model MODEL`"""
+- with a key in `OPENAI_API_KEY`: `%session NAME --service openai`
+- or with Ollama here: `%session NAME --service http://localhost:11434/v1 --model MODEL`"""
 
 _TURNS = (
     "I heard **{name}** say “{words}”. A model would answer that here{part}; I can only tell how "
     "an exchange works, a turn at a time.",
     "Each of us keeps a history of its own and hears the others under their names. Mine holds "
     "{history} by now, the last of them from **{name}**.",
-    "**{name}** and I could be two different models: `%%session NAME --service openai` for one of "
+    "**{name}** and I could be two different models: `%session NAME --service openai` for one of "
     "us, a local server for the other. The `%%exchange` cell stays as it is.",
     "If you interrupt us now, the rest is off and all that was said stays, the last words of "
     "**{name}** included.",
