@@ -208,3 +208,10 @@ def test_every_sure_sign_leads_to_its_topic(topic):
 def test_the_same_messages_get_the_same_reply():
     messages = conversation("hello", "a joke", "why?")
     assert reply(messages) == reply(messages)
+
+
+def test_a_question_below_what_others_said_is_answered():
+    heard = "critic: I did not laugh.\n\nNot at all."
+    said = reply([{"role": "user", "content": f"{heard}\n\nHow do I connect Ollama?"}])
+    assert "ollama pull" in said
+    assert "critic" in reply([{"role": "user", "content": heard}])

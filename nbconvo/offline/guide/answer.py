@@ -53,6 +53,8 @@ def reply(messages: Sequence[Mapping[str, Any]]) -> str:
 def _answer(messages: Sequence[Mapping[str, Any]]) -> str:
     text = asked(messages)
     name, words = speaker(text)
+    if name is not None and (question := _own_question(text)):
+        text, name = question, None
     if name is not None:
         return in_exchange(messages, name, words)
     topic, score = nearest(text, TOPICS)
@@ -66,6 +68,14 @@ def _answer(messages: Sequence[Mapping[str, Any]]) -> str:
     if topic is None:
         return not_connected(messages)
     return topic.answer
+
+
+def _own_question(text: str) -> str | None:
+    """Return what the user asks below what others said in an exchange, if it is about nbconvo."""
+    last = text.rpartition("\n\n")[2]
+    if last == text or "“" in last or not last.rstrip().endswith("?") or speaker(last)[0]:
+        return None
+    return last if nearest(last, TOPICS)[1] >= SURE else None
 
 
 def _is_task(text: str, score: int) -> bool:
