@@ -82,6 +82,7 @@ class Delta:
         usage: Usage as known so far; the last one holds.
         model: The model that answers, as the service names it.
         notice: Why nothing is coming just now, in words for the reader; never part of the reply.
+            ``""`` says that the wait is over and the request on its way.
     """
 
     text: str = ""

@@ -123,15 +123,18 @@ async def chorus(
 
     One that fails yields its error as its last item; the others go on.
     """
+    if len(asked) == 1:  # without a task of its own: what is asked next would overtake it
+        async with aclosing(_voice(0, *asked[0])) as items:
+            async for alone in items:
+                yield alone
+        return
     said: asyncio.Queue[tuple[int, Delta | Reply | NbConvoError] | None] = asyncio.Queue()
 
     async def listen(place: int, session: Session, ask: Ask) -> None:
         try:
-            async with aclosing(session.answer(ask)) as items:
+            async with aclosing(_voice(place, session, ask)) as items:
                 async for item in items:
-                    said.put_nowait((place, item))
-        except NbConvoError as error:
-            said.put_nowait((place, error))
+                    said.put_nowait(item)
         finally:
             said.put_nowait(None)
 
@@ -151,3 +154,14 @@ async def chorus(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _voice(
+    place: int, session: Session, ask: Ask
+) -> AsyncGenerator[tuple[int, Delta | Reply | NbConvoError]]:
+    try:
+        async with aclosing(session.answer(ask)) as items:
+            async for item in items:
+                yield place, item
+    except NbConvoError as error:
+        yield place, error

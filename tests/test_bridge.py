@@ -13,12 +13,13 @@ import textwrap
 import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 
 import pytest
 
 from nbconvo.bridge import Bridge
 from nbconvo.bridge.inbox import LoopInbox, ThreadInbox
+from nbconvo.bridge.interrupts import interruptible
 from nbconvo.errors import NbConvoError, Stopped
 
 LONG = 30.0  # seconds; nothing here waits that long unless it hangs
@@ -131,7 +132,7 @@ def test_on_the_io_thread_itself_waiting_is_refused_at_once(bridge: Bridge):
         said = []
         for wait in (
             lambda: bridge.run(answer()),
-            lambda: next(bridge.batches(Work().items(3), TICK)),
+            lambda: bridge.batches(Work().items(3), TICK),
         ):
             with pytest.raises(NbConvoError, match=r"wait on the I/O thread.*await") as caught:
                 wait()
@@ -215,7 +216,58 @@ async def test_a_cancelled_await_cancels_its_job_and_waits_for_the_clean_up(brid
     assert job.done()
 
 
+def test_a_job_cancelled_for_a_reason_tells_it_to_who_waits(bridge: Bridge):
+    job = bridge.start(Work().forever())
+    job.cancel("stopped")
+    job.cancel()
+    with pytest.raises(Stopped, match=r"^stopped$"):
+        job.result(5)
+
+
+async def test_awaiting_a_stopped_job_raises_no_keyboard_interrupt(bridge: Bridge):
+    job = bridge.start(Work().forever())
+    job.cancel("stopped")
+    with pytest.raises(NbConvoError, match=r"^stopped$"):
+        await job
+
+
+def test_a_cancellation_from_within_a_job_is_no_stop(bridge: Bridge):
+    async def give_up() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        bridge.start(give_up()).result(5)
+
+
 # --- batches: the sync door for streams ----------------------------------------------------
+
+
+def test_items_begin_before_anybody_reads_them(bridge: Bridge):
+    work = Work()
+    batches = bridge.batches(work.items(3), TICK)
+    assert work.begun.wait(5)
+    assert [item for batch in batches for item in batch] == [0, 1, 2]
+
+
+def test_items_begin_in_the_order_of_asking(bridge: Bridge):
+    begun: list[int] = []
+
+    async def items(number: int) -> AsyncGenerator[int]:
+        begun.append(number)
+        yield number
+
+    asked = [bridge.batches(items(number), TICK) for number in range(5)]
+    for batches in reversed(asked):
+        list(batches)
+    assert begun == [0, 1, 2, 3, 4]
+
+
+def test_items_that_nobody_reads_end_when_they_are_closed(bridge: Bridge):
+    work = Work(clean_up=0.03)
+    batches = bridge.batches(work.items(3, then=...), TICK)
+    assert work.begun.wait(5)
+    batches.close()
+    assert work.end == "cleaned up"
 
 
 def test_batches_hold_every_item_in_order(bridge: Bridge):
@@ -338,13 +390,40 @@ async def test_a_loop_is_woken_once_for_all_that_waits():
     assert await inbox.take() == (list(range(100)), True)
     assert loop.woken == 1
     inbox.put(100)
+    assert loop.woken == 2
     inbox.close()
     assert await inbox.take() == ([100], False)
-    assert loop.woken == 2
 
 
 async def test_taking_from_an_empty_inbox_waits_so_long_and_no_longer():
     assert await LoopInbox[int](asyncio.get_running_loop()).take(TICK) == ([], True)
+
+
+async def test_after_a_pause_a_loop_gets_the_first_item_at_once_and_then_gathers():
+    inbox = LoopInbox[int](asyncio.get_running_loop())
+    inbox.put(1)
+    before = time.monotonic()
+    assert await inbox.take(LONG) == ([1], True)
+    assert time.monotonic() - before < 5
+    inbox.put(2)
+    gathering = asyncio.create_task(inbox.take(LONG))
+    for number in (3, 4):
+        await asyncio.sleep(TICK)
+        inbox.put(number)
+    await asyncio.sleep(TICK)
+    assert not gathering.done()
+    inbox.close()
+    assert await gathering == ([2, 3, 4], False)
+
+
+async def test_a_loop_gathers_for_an_interval_and_no_longer():
+    inbox = LoopInbox[int](asyncio.get_running_loop())
+    inbox.put(1)
+    await inbox.take(TICK)
+    taken = time.monotonic()
+    inbox.put(2)
+    assert await inbox.take(0.05) == ([2], True)
+    assert 0.04 <= time.monotonic() - taken < 5
 
 
 # --- interrupts ----------------------------------------------------------------------------
@@ -377,6 +456,15 @@ def test_an_interrupt_cancels_what_runs_and_waits_for_its_clean_up(bridge: Bridg
     assert bridge.run(answer()) == 42
 
 
+def read_interruptibly(bridge: Bridge, items: AsyncGenerator[int], into: list[int]) -> None:
+    with (
+        interruptible() as watch,
+        closing(bridge.batches(items, TICK, watch=watch)) as batches,
+        pytest.raises(Stopped),  # already here, so that the end can be painted
+    ):
+        drain(batches, into)
+
+
 @needs_signals
 @pytest.mark.usefixtures("_handler")
 def test_an_interrupt_keeps_the_items_that_had_come(bridge: Bridge):
@@ -388,7 +476,7 @@ def test_an_interrupt_keeps_the_items_that_had_come(bridge: Bridge):
 
     got: list[int] = []
     with pytest.raises(Stopped):
-        drain(bridge.batches(items(), TICK), got)
+        read_interruptibly(bridge, items(), got)
     assert got == [1, 2]
 
 
@@ -396,12 +484,32 @@ def test_an_interrupt_keeps_the_items_that_had_come(bridge: Bridge):
 @pytest.mark.usefixtures("_handler")
 def test_an_interrupt_between_two_batches_counts(bridge: Bridge):
     work = Work()
-    batches = bridge.batches(work.items(3, then=...), TICK)
-    next(filter(None, batches))
-    press_ctrl_c()
+
+    def read() -> None:
+        with interruptible() as watch:
+            batches = bridge.batches(work.items(3, then=...), TICK, watch=watch)
+            next(filter(None, batches))
+            press_ctrl_c()
+            list(batches)
+
     with pytest.raises(Stopped):
-        list(batches)
+        read()
     assert work.end == "cleaned up"
+
+
+@needs_signals
+@pytest.mark.usefixtures("_handler")
+def test_an_interrupt_after_the_last_item_fails_the_cell_all_the_same(bridge: Bridge):
+    got: list[int] = []
+
+    def read() -> None:
+        with interruptible() as watch:
+            drain(bridge.batches(Work().items(3), TICK, watch=watch), got)
+            press_ctrl_c()
+
+    with pytest.raises(Stopped):
+        read()
+    assert got == [0, 1, 2]
 
 
 @needs_signals
@@ -424,9 +532,8 @@ def test_a_second_interrupt_does_not_wait_for_a_clean_up_that_hangs(bridge: Brid
         yield 0
 
     before = time.monotonic()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        list(bridge.batches(hanging(), TICK)) if streams else bridge.run(hang())
-    assert not isinstance(caught.value, Stopped)
+    with pytest.raises(Stopped):
+        read_interruptibly(bridge, hanging(), []) if streams else bridge.run(hang())
     assert time.monotonic() - before < 2
     release.set()
 
@@ -444,7 +551,7 @@ def test_an_interrupt_before_the_job_is_begun_stops_it(bridge: Bridge):
         with pytest.raises(Stopped):
             pressed.run(Work().forever())
         with pytest.raises(Stopped):
-            list(pressed.batches(Work().items(3, then=...), TICK))
+            read_interruptibly(pressed, Work().items(3, then=...), [])
     finally:
         pressed.close()
 
@@ -475,8 +582,28 @@ def test_closing_cancels_what_runs(bridge: Bridge):
     work = Work(clean_up=0.03)
     job = bridge.start(work.forever())
     bridge.close()
-    with pytest.raises(concurrent.futures.CancelledError):
+    with pytest.raises(Stopped, match=r"^stopped: nbconvo was unloaded$"):
         job.result(0)
+
+
+def test_closing_stops_who_reads(bridge: Bridge):
+    work = Work()
+    batches = bridge.batches(work.items(3, then=...), TICK)
+    assert work.begun.wait(5)
+    bridge.close()
+    got: list[int] = []
+    with pytest.raises(Stopped, match=r"^stopped: nbconvo was unloaded$"):
+        drain(batches, got)
+    assert got == [0, 1, 2]
+
+
+async def test_closing_ends_an_await_with_an_error_of_one_line(bridge: Bridge):
+    work = Work()
+    waiting = asyncio.ensure_future(bridge.start(work.forever()).wait())
+    await asyncio.to_thread(work.begun.wait, 5)
+    await asyncio.to_thread(bridge.close)
+    with pytest.raises(NbConvoError, match=r"^stopped: nbconvo was unloaded$"):
+        await waiting
 
 
 def test_closing_runs_what_has_to_come_last_on_the_thread():
@@ -495,6 +622,35 @@ def test_closing_runs_what_has_to_come_last_on_the_thread():
     assert job.done()
 
 
+def test_what_comes_last_is_that_of_the_thread_that_ends():
+    held: list[str] = []
+    closed: list[list[str]] = []
+
+    def last():
+        mine = [held.pop()]  # at once: the next thread may hold something by the time it runs
+
+        async def close() -> None:
+            await asyncio.sleep(0.02)
+            closed.append(mine)
+
+        return close()
+
+    async def hold(what: str) -> None:
+        held.append(what)
+
+    bridge = Bridge(last)
+    bridge.run(hold("first"))
+    closing = threading.Thread(target=bridge.close)
+    closing.start()
+    while held:
+        time.sleep(0.001)
+    bridge.run(hold("second"))
+    closing.join()
+    assert (closed, held) == ([["first"]], ["second"])
+    bridge.close()
+    assert closed == [["first"], ["second"]]
+
+
 def test_no_job_is_lost_between_starting_and_closing():
     bridge = Bridge()
     jobs = []
@@ -510,7 +666,7 @@ def test_no_job_is_lost_between_starting_and_closing():
     bridge.close()
     ends = {type(job._future.exception(5)) for job in jobs}
     assert len(jobs) == 200
-    assert ends <= {type(None), concurrent.futures.CancelledError}
+    assert ends <= {type(None), Stopped}
 
 
 # --- other processes -----------------------------------------------------------------------
@@ -578,6 +734,104 @@ def test_a_forked_process_has_a_thread_of_its_own():
         """
     )
     assert printed.strip() == "7"
+
+
+CONNECTED = """
+    import asyncio, gc, os, socket, sys, warnings
+    from nbconvo.bridge import Bridge
+
+    class Reader(asyncio.Protocol):
+        def __init__(self):
+            self.came = asyncio.get_running_loop().create_future()
+
+        def data_received(self, data):
+            self.came.set_result(data)
+
+    async def connect():
+        loop = asyncio.get_running_loop()
+        return await loop.create_connection(Reader, *listening.getsockname())
+
+    async def close():
+        transport.close()
+
+    async def read():
+        async with asyncio.timeout(5):
+            return await reader.came
+
+    warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork with threads
+    listening = socket.create_server(("127.0.0.1", 0))
+    bridge = Bridge()
+    transport, reader = bridge.run(connect())
+    peer, _ = listening.accept()
+    peer.settimeout(5)
+    listening.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit(0)"])
+def test_what_a_forked_process_collects_does_not_break_its_parents_connections(end: str):
+    printed = python(
+        CONNECTED
+        + f"""
+    child = os.fork()
+    if not child:
+        warnings.simplefilter("ignore", ResourceWarning)
+        bridge.run(asyncio.sleep(0))
+        transport.close()  # as a collected pool does
+        del transport, reader, bridge
+        gc.collect()
+        {end}
+    os.waitpid(child, 0)
+    peer.sendall(b"whale")
+    print(bridge.run(read()))
+    bridge.run(close())
+    peer.close()
+    """
+    )
+    assert printed == "b'whale'\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_connection_that_is_closed_is_not_held_open_by_a_forked_process():
+    printed = python(
+        CONNECTED
+        + """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        peer.close()
+        os.close(writing)
+        os.read(reading, 1)  # lives until the parent has seen the end
+        os._exit(0)
+    os.close(reading)
+    bridge.run(close())
+    print(peer.recv(1))
+    peer.close()
+    os.close(writing)
+    os.waitpid(child, 0)
+    """
+    )
+    assert printed == "b''\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_lock_that_was_held_at_the_fork_does_not_hold_up_the_child():
+    printed = python(
+        """
+        import asyncio, os, warnings
+        from nbconvo.bridge import Bridge
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        bridge = Bridge()
+        with bridge._lock:
+            child = os.fork()
+        if not child:
+            os._exit(bridge.run(asyncio.sleep(0, 7)))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+    )
+    assert printed == "7\n"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

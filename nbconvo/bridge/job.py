@@ -116,7 +116,10 @@ class Job(Generic[T]):
         try:
             result = await self._coroutine
         except asyncio.CancelledError:
-            self._future.set_exception(self._ending)
+            cancelled = self._task is not None and self._task.cancelling()  # else from within
+            self._future.set_exception(
+                self._ending if cancelled else concurrent.futures.CancelledError()
+            )
         except BaseException as error:  # handed to whoever waits
             self._future.set_exception(error)
         else:

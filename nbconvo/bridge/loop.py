@@ -40,8 +40,8 @@ class IOLoop(asyncio.SelectorEventLoop):
         null = os.open(os.devnull, os.O_RDWR)
         # In their place, so that the numbers are not given to files of the child, which Python
         # would close when it collects the sockets.
-        for number in list(self._watched.get_map() or ()):
-            os.dup2(null, number, inheritable=False)
+        for key in list((self._watched.get_map() or {}).values()):
+            os.dup2(null, key.fd, inheritable=False)
         if isinstance(self._watched, getattr(selectors, "EpollSelector", ())):
             os.dup2(null, self._watched.fileno(), inheritable=False)
         os.close(null)

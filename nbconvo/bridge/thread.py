@@ -15,6 +15,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeVar
 
 from nbconvo.bridge.inbox import LoopInbox, ThreadInbox, heartbeat
@@ -50,8 +51,7 @@ class Bridge:
         self._thread: threading.Thread | None = None
         self._inherited: list[IOLoop] = []
         if hasattr(os, "register_at_fork"):
-            this = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: (me := this()) and me._begin_anew())
+            os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
 
     @property
     def running(self) -> bool:
@@ -197,6 +197,11 @@ class Bridge:
         return self._loop
 
 
+def _begin_anew(reference: weakref.ref[Bridge]) -> None:
+    if (bridge := reference()) is not None:
+        bridge._begin_anew()
+
+
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     try:
@@ -206,9 +211,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _finish(
-    loop: asyncio.AbstractEventLoop, last: Coroutine[Any, Any, None] | None
-) -> None:
+async def _finish(loop: asyncio.AbstractEventLoop, last: Coroutine[Any, Any, None] | None) -> None:
     try:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:

@@ -8,13 +8,13 @@ import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from nbconvo.client.connection import Link, connected, new_http, proxy_for, timeouts
 from nbconvo.client.reading import deltas_of, failure_of, json_of
 from nbconvo.client.ready import Ready
-from nbconvo.errors import ConnectionFailed, RateLimited, ServiceError
-from nbconvo.limiter import Limiter, LocalLimiter
+from nbconvo.errors import ConnectionFailed, RateLimited, ServiceError, TimedOut
+from nbconvo.limiter import LONGEST_WAIT, Limiter, LocalLimiter
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services import BaseService, ModelInfo, Request
 
@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Client"]
 
-_LONGEST_WAIT = 120.0  # seconds; a service that asks for more is not asked again
 _FIRST_BACKOFF, _LONGEST_BACKOFF, _JITTER = 0.5, 8.0, 0.25
 _CONNECT_ATTEMPTS = 3  # a server that is not there is told of soon
+_SILENT_ATTEMPTS = 2  # what timed out may be under way, and be paid for
 _WORTH_A_NOTICE = 0.3  # seconds of waiting that a reader wonders about
 _TYPICAL_OUTPUT = 256  # tokens, until replies have been seen
+
+
+class _Limits(TypedDict):
+    max_requests_per_minute: float | None
+    max_tokens_per_minute: float | None
+    max_concurrent: int | None
 
 
 class _Again(Exception):
@@ -59,7 +65,9 @@ class Client:
         self._jitter = jitter
         self._http: aiohttp.ClientSession | None = None
         self._limiters: dict[object, LocalLimiter] = {}
-        self._limits: dict[object, tuple[float | None, float | None, int | None]] = {}
+        self._limits: dict[object, _Limits] = {}
+        # By account, in the order in which they asked last.
+        self._sharing: dict[object, dict[int, BaseService]] = {}
         self._opened: dict[int, BaseService] = {}
         self._mean_output: dict[tuple[object, str | None], float] = {}
 
@@ -67,23 +75,21 @@ class Client:
         """Return the limiter of the service's account.
 
         Of several services with one account, a limit that one leaves open is the others'; of
-        those that set it, the one that asked last.
+        those that set it now, the one that asked last.
         """
         account = service.account
-        had = self._limits.get(account, (None, None, None))
-        limits = (
-            service.max_requests_per_minute or had[0],
-            service.max_tokens_per_minute or had[1],
-            service.max_concurrent or had[2],
-        )
+        sharing = self._sharing.setdefault(account, {})
+        sharing.pop(id(service), None)
+        sharing[id(service)] = service
+        limits: _Limits = {
+            "max_requests_per_minute": _stated("max_requests_per_minute", sharing),
+            "max_tokens_per_minute": _stated("max_tokens_per_minute", sharing),
+            "max_concurrent": _stated("max_concurrent", sharing),
+        }
         if account not in self._limiters:
-            self._limiters[account] = LocalLimiter(*limits, name=service.name)
-        elif limits != had:
-            self._limiters[account].set_limits(
-                max_requests_per_minute=limits[0],
-                max_tokens_per_minute=limits[1],
-                max_concurrent=limits[2],
-            )
+            self._limiters[account] = LocalLimiter(**limits, name=service.name)
+        elif limits != self._limits[account]:
+            self._limiters[account].set_limits(**limits)
         self._limits[account] = limits
         return self._limiters[account]
 
@@ -96,8 +102,8 @@ class Client:
     ) -> AsyncGenerator[Delta]:
         """Ask, and yield the reply's deltas as they come; the last ones hold the usage.
 
-        A request that fails before its first delta is tried again, as often as the service
-        allows and at the time that it asks for; after the first delta never.
+        A request that fails before its reply has begun is tried again, as often as the service
+        allows and at the time that it asks for; once it has begun never.
 
         Raises:
             MissingKey, RequestTooLarge: Before anything is sent.
@@ -138,7 +144,7 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections, and the services that brought a server of their own."""
-        opened, self._opened = self._opened, {}
+        opened, self._opened, self._sharing = self._opened, {}, {}
         http, self._http = self._http, None
         if http is not None:
             await http.close()
@@ -149,21 +155,25 @@ class Client:
         """Send the request once, within the limits, and settle with them whatever happens.
 
         Raises:
-            _Again: If it failed before its first delta, and is to be tried again.
+            _Again: If it failed before the reply began, and is to be tried again.
         """
         service = ready.service
+        waits = attempt > 1
         if attempt == 1 and (notice := _waiting(service, limiter, ready.expected)):
+            waits = True
             yield Delta(notice=notice)
         permit = await limiter.acquire(ready.expected, first=attempt > 1)
         link = Link()
         used, usage, output = ready.prompt, None, 0
         try:
+            if waits:
+                yield Delta(notice="")  # the wait is over, the request on its way
             with connected(service, link):
                 async with self._send(service, ready.request, ready.data) as response:
                     if response.status >= 400:
                         used = 0
                         raise await failure_of(service, response, ready.model)
-                    async with aclosing(deltas_of(service, response, ready.model)) as deltas:
+                    async with aclosing(deltas_of(ready, response, link)) as deltas:
                         async for delta in deltas:
                             output += len(delta.text) + len(delta.reasoning)
                             usage = delta.usage or usage
@@ -174,13 +184,15 @@ class Client:
                 yield Delta(usage=usage)
             self._learn_output(ready, usage.output_tokens)
         except ServiceError as error:
-            delay = None if output else self._delay(service, error, attempt)
-            if delay is None:
-                raise
+            delay = error.retry_after or self._backoff(attempt)
             if isinstance(error, RateLimited):
                 # For everybody, and before the permit is settled, which lets the next one go.
                 # This request goes first afterwards.
                 limiter.pause(delay)
+            if link.begun or delay > LONGEST_WAIT or not _worth_another(service, error, attempt):
+                if attempt > 1:
+                    error.args = (f"{error}; tried {attempt} times",)
+                raise
             raise _Again(error, delay) from None
         finally:
             limiter.settle(permit, used if link.reached else None)
@@ -206,15 +218,7 @@ class Client:
         self._opened[id(service)] = service
         await service.open()
 
-    def _delay(self, service: BaseService, error: ServiceError, attempt: int) -> float | None:
-        """Seconds until the next attempt, or ``None`` if there is to be none."""
-        attempts = service.max_attempts
-        if isinstance(error, ConnectionFailed):
-            attempts = min(attempts, _CONNECT_ATTEMPTS)
-        if not error.retryable or attempt >= attempts:
-            return None
-        if error.retry_after is not None:
-            return error.retry_after if error.retry_after <= _LONGEST_WAIT else None
+    def _backoff(self, attempt: int) -> float:
         backoff = min(_FIRST_BACKOFF * 2.0 ** (attempt - 1), _LONGEST_BACKOFF)
         return backoff * (1 - _JITTER * self._jitter())
 
@@ -224,10 +228,29 @@ class Client:
         self._mean_output[key] = mean + 0.2 * (each - mean)
 
 
+def _worth_another(service: BaseService, error: ServiceError, attempt: int) -> bool:
+    attempts = service.max_attempts
+    if isinstance(error, ConnectionFailed):
+        attempts = min(attempts, _CONNECT_ATTEMPTS)
+    elif isinstance(error, TimedOut):
+        attempts = min(attempts, _SILENT_ATTEMPTS)
+    return error.retryable and attempt < attempts
+
+
+def _stated(limit: str, sharing: dict[int, BaseService]) -> Any:
+    """Return what the service that asked last says of ``limit``, of those that say anything."""
+    for service in reversed(sharing.values()):
+        if (value := getattr(service, limit)) is not None:
+            return value
+    return None
+
+
 def _waiting(service: BaseService, limiter: Limiter, expected: int) -> str | None:
     """Say why the request has to wait, if a reader would wonder."""
-    wait, most = limiter.wait(expected), limiter.usage().max_tokens_per_minute
-    if wait <= _WORTH_A_NOTICE or (most is not None and expected > most):  # refused at once
+    wait, usage = limiter.wait(expected), limiter.usage()
+    most = usage.max_tokens_per_minute
+    refused = usage.paused_for > LONGEST_WAIT or (most is not None and expected > most)
+    if wait <= _WORTH_A_NOTICE or refused:
         return None
     how_long = f"{math.ceil(wait)} s" if math.isfinite(wait) else "for a place"
     return f"waiting {how_long}: the limit of {service.name} is reached"

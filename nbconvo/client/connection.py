@@ -51,12 +51,18 @@ def proxy_for(url: str) -> str | None:
 
 
 class Link:
-    """How far a request got. ``reached`` is false when it surely never left."""
+    """How far a request got.
 
-    __slots__ = ("reached",)
+    Attributes:
+        reached: False when it surely never left.
+        begun: Whether any of the reply has come, if only who speaks: it is paid for.
+    """
+
+    __slots__ = ("begun", "reached")
 
     def __init__(self) -> None:
         self.reached = True
+        self.begun = False
 
 
 @contextmanager

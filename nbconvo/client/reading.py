@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from nbconvo.client.connection import Link
+from nbconvo.client.ready import Ready
 from nbconvo.errors import ProtocolError, ServiceError, StreamCut
 from nbconvo.messages import Delta
 from nbconvo.services import BaseService
@@ -24,17 +26,19 @@ _LAST_BYTES = 0.1  # seconds that a service has to end a response whose reply is
 
 
 async def deltas_of(
-    service: BaseService, response: aiohttp.ClientResponse, model: str | None
+    ready: Ready, response: aiohttp.ClientResponse, link: Link
 ) -> AsyncGenerator[Delta]:
-    """Yield the deltas of a response, streamed or whole.
+    """Yield the deltas of a response, streamed or whole; ``link`` is told when it begins.
 
-    A stream is complete when a ``finish_reason`` was seen, not when it merely ends.
+    A stream is complete when a ``finish_reason`` was seen of each alternative, not when it
+    merely ends.
 
     Raises:
         StreamCut: If the stream ends before its reply does.
         ProtocolError: If what came is no reply.
         ServiceError: If an event reports a failure.
     """
+    service, model = ready.service, ready.model
     if response.content_type == "application/json":
         body = await json_of(service, response)
         _check(service, response, body, model)
@@ -44,25 +48,26 @@ async def deltas_of(
         for delta in found:
             yield _clean(delta)
         return
-    characters = _WholeCharacters()
-    finished = seen = False
+    pieces = _Pieces()
     try:
         async with aclosing(_events(service, response)) as events:
             async for event in events:
                 _check(service, response, event, model)
-                seen = True
+                link.begun = True
                 for delta in service.deltas(event):
-                    finished = finished or delta.finish_reason is not None
-                    yield characters.joined(delta)
+                    if (piece := pieces.joined(delta)) is not None:
+                        yield piece
     except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
         # What comes after the end of the reply cannot harm it, nor can its not coming.
-        if finished:
+        if pieces.complete(ready.replies):
             return
-        if seen and isinstance(error, aiohttp.ClientError) and not isinstance(error, TimeoutError):
+        is_cut = isinstance(error, aiohttp.ClientError) and not isinstance(error, TimeoutError)
+        if link.begun and is_cut:
             raise _cut(service) from None
         raise
-    if not finished:
-        raise _cut(service) if seen else _no_reply(service, response)
+    # Of a stream that ends well no more is to come: some services give one reply for any n.
+    if not pieces.complete(1):
+        raise _cut(service) if link.begun else _no_reply(service, response)
 
 
 async def failure_of(
@@ -154,14 +159,38 @@ def _start(service: BaseService, text: str) -> str:
     return repr(scrub(text[:80], service.key))
 
 
-class _WholeCharacters:
-    """Joins characters that services cut in two: half a surrogate pair at a delta's end."""
+class _Pieces:
+    """Makes deltas that each say something, and knows which alternatives have ended."""
 
     def __init__(self) -> None:
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
         self._held: dict[int, tuple[str, str]] = {}
+        self._model: str | None = None
 
-    def joined(self, delta: Delta) -> Delta:
-        """Return the delta with the halves that the last one left, less those it leaves."""
+    def complete(self, replies: int) -> bool:
+        """Whether all alternatives that began have ended, and at least so many."""
+        return self._begun == self._finished and len(self._finished) >= replies
+
+    def joined(self, delta: Delta) -> Delta | None:
+        """Return the delta with what earlier ones left for it, or ``None`` if it says nothing.
+
+        A model's name waits for the first words, and so does the first half of a character that
+        the service cut in two: half a surrogate pair at a delta's end.
+        """
+        delta = self._whole(delta)
+        says = delta.text or delta.reasoning or delta.finish_reason
+        if says:
+            self._begun.add(delta.index)
+        if delta.finish_reason:
+            self._finished.add(delta.index)
+        self._model = delta.model or self._model
+        if not says and delta.usage is None:
+            return None
+        model, self._model = self._model, None
+        return delta if delta.model == model else replace(delta, model=model)
+
+    def _whole(self, delta: Delta) -> Delta:
         text, reasoning = self._held.pop(delta.index, ("", ""))
         if text or reasoning or not _is_whole(delta):
             text, half = _split(text + delta.text)

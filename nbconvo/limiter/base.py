@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Limiter", "LimiterUsage", "Permit"]
+__all__ = ["LONGEST_WAIT", "Limiter", "LimiterUsage", "Permit"]
+
+LONGEST_WAIT = 120.0
+"""Seconds of a service's pause that are waited out; openai-python waits as long and no longer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +68,7 @@ class Limiter(Protocol):
 
         Raises:
             RequestTooLarge: If ``tokens`` is more than a whole minute admits.
+            RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause.
         """
         ...
 
@@ -77,7 +81,10 @@ class Limiter(Protocol):
         ...
 
     def pause(self, seconds: float) -> None:
-        """Admit nothing for ``seconds`` from now: the service answered 429."""
+        """Admit nothing for ``seconds`` from now: the service answered 429.
+
+        Nobody waits out more than ``LONGEST_WAIT``: they get ``RateLimited``, those who wait too.
+        """
         ...
 
     def wait(self, tokens: int) -> float:

@@ -7,11 +7,11 @@ import math
 import time
 from collections.abc import Callable
 
-from nbconvo.errors import RequestTooLarge
 from nbconvo.limiter.alarm import Alarm
-from nbconvo.limiter.base import LimiterUsage, Permit
+from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit
 from nbconvo.limiter.bucket import Bucket
 from nbconvo.limiter.minute import Minute
+from nbconvo.limiter.refusals import paused, refuse, too_large
 from nbconvo.limiter.turns import Turn, Turns
 
 __all__ = ["LocalLimiter"]
@@ -88,8 +88,7 @@ class LocalLimiter:
         self._max_concurrent = max_concurrent
         if max_tokens_per_minute is not None:
             for turn, tokens in self._turns.larger_than(max_tokens_per_minute):
-                if not turn.done():
-                    turn.set_exception(self._too_large(tokens))
+                refuse(turn, too_large(self.name, tokens, max_tokens_per_minute))
         self._wake()
 
     async def acquire(self, tokens: int, *, first: bool = False) -> Permit:
@@ -97,13 +96,15 @@ class LocalLimiter:
 
         Raises:
             RequestTooLarge: If ``tokens`` is more than a whole minute admits.
+            RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause.
         """
         if self._max_tokens is not None and tokens > self._max_tokens:
-            raise self._too_large(tokens)
-        if self._turns.clear_for(first) and self._has_room():
-            now = self._clock()
-            if self._delay(tokens, now) <= _TICK:
-                return self._grant(tokens, now)
+            raise too_large(self.name, tokens, self._max_tokens)
+        now = self._clock()
+        if (left := self._paused_until - now) > LONGEST_WAIT:
+            raise paused(self.name, left)
+        if self._turns.clear_for(first) and self._has_room() and self._delay(tokens, now) <= _TICK:
+            return self._grant(tokens, now)
         loop = self._adopt_loop()
         turn: Turn = loop.create_future()
         is_head = self._turns.clear_for(first)
@@ -139,9 +140,16 @@ class LocalLimiter:
             self._wake()
 
     def pause(self, seconds: float) -> None:
-        """Admit nothing for ``seconds`` from now: the service answered 429."""
+        """Admit nothing for ``seconds`` from now: the service answered 429.
+
+        Nobody waits out more than ``LONGEST_WAIT``: they get ``RateLimited``, those who wait too.
+        """
         self._rate_limited += 1
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
+        now = self._clock()
+        self._paused_until = max(self._paused_until, now + seconds)
+        if (left := self._paused_until - now) > LONGEST_WAIT:
+            for turn, _ in self._turns.larger_than(-math.inf):
+                refuse(turn, paused(self.name, left))
         self._wake()
 
     def wait(self, tokens: int) -> float:
@@ -241,10 +249,3 @@ class LocalLimiter:
         self._alarm.stop()
         self._turns = Turns()
         self._loop = None
-
-    def _too_large(self, tokens: int) -> RequestTooLarge:
-        whose = f"{self.name}: " if self.name else ""
-        return RequestTooLarge(
-            f"{whose}request of about {tokens:,} tokens is more than the {self._max_tokens:,.10g} "
-            f"a minute that --tpm allows; shorten it or raise the limit"
-        )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from contextlib import aclosing, closing, contextmanager
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -42,15 +42,9 @@ class Asking:
         """Ask, show the replies as they come, and return them: one, or several by name."""
         columns = _columns(asked)
         screen = self._screen(side_by_side=len(asked) > 1)
-        items = workspace.bridge.batches(
-            _items(asked), workspace.settings.repaint, nested=workspace.nested
-        )
         try:
-            with (
-                interruptible(),
-                closing(items),
-            ):  # the last paint is made when the request has ended
-                show(items, screen, columns)
+            with self._begun(_items(asked)) as batches:
+                show(batches, screen, columns)
         finally:
             self._give(_replies(columns))
         return self._result(_replies(columns), columns)
@@ -59,9 +53,10 @@ class Asking:
         """Ask while other cells run; the variable gets what the replies can be awaited from."""
         columns = _columns(asked)
         screen = self._screen(side_by_side=len(asked) > 1, at_once=True)
+        # Here and now: what the next cell asks comes after it.
         pending = Pending(
             # Of one or of several, an error stays with its column: no cell waits to show it.
-            lambda: workspace.bridge.batches(chorus(asked), workspace.settings.repaint),
+            workspace.bridge.batches(chorus(asked), workspace.settings.repaint),
             lambda batches: show(batches, screen, columns),
             lambda: _outcome(columns),
         )
@@ -74,12 +69,9 @@ class Asking:
         """Let the sessions talk, show their turns one below the other, and return them."""
         columns: list[Column] = []
         spoken = conversing(sessions, opening, rounds=rounds)
-        items = workspace.bridge.batches(
-            spoken, workspace.settings.repaint, nested=workspace.nested
-        )
         try:
-            with interruptible(), closing(items):  # as above
-                show(items, self._screen(), columns, [session.name for session in sessions])
+            with self._begun(spoken) as batches:
+                show(batches, self._screen(), columns, [session.name for session in sessions])
         finally:
             said = Transcript(column.reply for column in columns if column.reply is not None)
             self._give(said)
@@ -95,6 +87,19 @@ class Asking:
             estimate = tokens.prompt_tokens(messages, ask.model)
             requests.append((session.name, request.url, text, estimate))
         return Preview(tuple(requests))
+
+    @contextmanager
+    def _begun(self, items: AsyncGenerator[Item]) -> Iterator[Generator[Sequence[Item]]]:
+        """Begin ``items``; an interrupt ends them from here on, and so does the end of the block.
+
+        The handler stays until the last paint.
+        """
+        with interruptible() as watch:
+            batches = workspace.bridge.batches(
+                items, workspace.settings.repaint, watch=watch, nested=workspace.nested
+            )
+            with closing(batches):
+                yield batches
 
     def _screen(self, *, side_by_side: bool = False, at_once: bool = False) -> Screen:
         if self._quiet:

@@ -22,14 +22,14 @@ class Pending:
     """Shows a reply from a thread of its own; ``await`` it, or take its :meth:`result`.
 
     Args:
-        ask: Begins to ask, and returns what comes.
+        batches: What comes of an ask that has begun.
         show: Paints what comes until it ends.
         outcome: Returns the reply, or raises what went wrong.
     """
 
     def __init__(
         self,
-        ask: Callable[[], Batches],
+        batches: Batches,
         show: Callable[[Batches], None],
         outcome: Callable[[], Any],
     ) -> None:
@@ -38,7 +38,7 @@ class Pending:
 
         def run() -> None:
             try:
-                show(self._until_cancelled(ask()))
+                show(self._until_cancelled(batches))
                 self._future.set_result(outcome())
             except BaseException as error:  # handed to whoever asks for the result
                 self._future.set_exception(error)
@@ -71,7 +71,10 @@ class Pending:
     async def _wait(self) -> Any:
         with heartbeat(asyncio.get_running_loop()):
             # Whoever stops waiting does not stop the reply: cancel() does.
-            return await asyncio.shield(asyncio.wrap_future(self._future))
+            try:
+                return await asyncio.shield(asyncio.wrap_future(self._future))
+            except KeyboardInterrupt as error:  # in a task it would end the kernel's loop
+                raise NbConvoError(str(error)) from None
 
     def _until_cancelled(self, batches: Batches) -> Batches:
         # Closed here and now: else the error's traceback keeps the request open.

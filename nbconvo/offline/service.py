@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from nbconvo.errors import ConnectionFailed
 from nbconvo.services import ChatService
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ class OfflineService(ChatService):
 
     def __init__(self) -> None:
         super().__init__()
-        self._server: OfflineServer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._started: asyncio.Task[str] | None = None
+        # By event loop: one may begin while the last one ends.
+        self._serving: dict[asyncio.AbstractEventLoop, tuple[OfflineServer, asyncio.Task[str]]] = {}
         self._url = ""
 
     @property
@@ -45,18 +45,38 @@ class OfflineService(ChatService):
         return ("offline", None)
 
     async def open(self) -> None:
-        """Start the server unless it runs on this event loop already."""
-        loop = asyncio.get_running_loop()
-        if self._started is None or self._loop is not loop:
-            from nbconvo.offline.server import OfflineServer
+        """Start the server unless it runs on this event loop already.
 
-            self._loop, self._server = loop, OfflineServer()
-            self._started = loop.create_task(self._server.start())
-        # Shielded: the first to ask may give up while others wait for the same server.
-        self._url = await asyncio.shield(self._started)
+        Raises:
+            ConnectionFailed: If it cannot start; the next request tries again.
+        """
+        loop = asyncio.get_running_loop()
+        if loop not in self._serving:
+            server = self._new_server()
+            self._serving[loop] = server, loop.create_task(server.start())
+        mine = server, started = self._serving[loop]
+        try:
+            # Shielded: the first to ask may give up while others wait for the same server.
+            self._url = await asyncio.shield(started)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConnectionFailed(f"offline: its server cannot start: {reason}") from None
+        finally:
+            failed = started.done() and (started.cancelled() or started.exception() is not None)
+            if failed and self._serving.get(loop) is mine:
+                del self._serving[loop]
 
     async def close(self) -> None:
-        """Stop the server."""
-        server, self._server, self._started, self._url = self._server, None, None, ""
-        if server is not None:
+        """Stop the server of this event loop."""
+        server, started = self._serving.pop(asyncio.get_running_loop(), (None, None))
+        if not self._serving:
+            self._url = ""
+        if server is not None and started is not None:
+            started.cancel()
+            await asyncio.gather(started, return_exceptions=True)
             await server.stop()
+
+    def _new_server(self) -> OfflineServer:
+        from nbconvo.offline.server import OfflineServer
+
+        return OfflineServer()

@@ -49,9 +49,9 @@ def get(name: str) -> BaseService:
     try:
         return _registry[name]
     except KeyError:
-        for address, service in reversed(_registry.items()):
-            if "/" in address and service.name == name:
-                return service
+        for address, found in reversed(_registry.items()):
+            if "/" in address and found.name == name:
+                return found
         remedy = f"known are {', '.join(names())}, or the http address of a compatible server"
         raise UnknownName("service", name, names(), remedy) from None
 

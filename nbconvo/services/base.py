@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from nbconvo.errors import InputError, MissingKey, ServiceError
 from nbconvo.keys import Key, Masked
 from nbconvo.messages import Delta, Message
+from nbconvo.services.checks import (
+    as_key,
+    check_positive,
+    checked_text,
+    checked_url,
+    masked,
+    shown_url,
+)
 from nbconvo.services.failures import failure
 
 __all__ = ["BaseService", "ModelInfo", "Request", "check_positive", "shown_url"]
@@ -83,7 +89,7 @@ class BaseService:
         name: str | None = None,
     ) -> None:
         # First of all: a traceback that shows local variables must not show these.
-        api_key, headers = _as_key(api_key), _masked(headers)
+        api_key, headers = as_key(api_key), masked(headers)
         for label, value in (
             ("max_requests_per_minute", max_requests_per_minute),
             ("max_tokens_per_minute", max_tokens_per_minute),
@@ -92,9 +98,10 @@ class BaseService:
             check_positive(label, value)
         check_positive("max_attempts", max_attempts, optional=False)
         check_positive("timeout", timeout, optional=False)
-        self.name = _text("name", name) or self.name
+        self.name = checked_text("name", name) or self.name
         self._key = api_key
-        self._base_url = checked_url(base_url) if _text("base_url", base_url) else None
+        url = checked_text("base_url", base_url)
+        self._base_url = checked_url(url) if url else None
         self.max_requests_per_minute = max_requests_per_minute
         self.max_tokens_per_minute = max_tokens_per_minute
         self.max_concurrent = max_concurrent
@@ -135,7 +142,7 @@ class BaseService:
         return (self.base_url, self.key)
 
     @property
-    def _typed(self) -> str:
+    def typed_as(self) -> str:
         """What stands for it after ``--service`` and ``%convo models``."""
         at_home = self.base_url == self.address
         return self.listed_as or (self.name if at_home else shown_url(self.base_url))
@@ -201,7 +208,7 @@ class BaseService:
             key=self.key,
             key_variable=self.key_variable,
             address=shown_url(self.base_url),
-            typed=self._typed,
+            typed=self.typed_as,
         )
 
     def request_headers(self) -> dict[str, str]:
@@ -223,70 +230,3 @@ class BaseService:
             if (value := getattr(self, label)) is not None
         )
         return f"{type(self).__name__}({shown_url(self.base_url)!r}{limits})"
-
-
-def check_positive(label: str, value: object, *, optional: bool = True) -> None:
-    """Raise ``InputError`` unless ``value`` is a number above 0, or (``optional``) ``None``."""
-    if optional and value is None:
-        return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:
-        remedy = "; None is no limit" if optional else ""
-        raise InputError(f"{label} must be a number above 0, not {value!r}{remedy}")
-
-
-def _as_key(api_key: object) -> Key | None:
-    if isinstance(api_key, str):
-        return Key(api_key) if api_key else None
-    if api_key is None or isinstance(api_key, Key):
-        return api_key
-    raise InputError(f"api_key must be a text, not {type(api_key).__name__}")
-
-
-def _masked(headers: object) -> dict[str, str]:
-    if headers is None:
-        return {}
-    if not isinstance(headers, Mapping):
-        raise InputError(f"headers must be names with their values, not {type(headers).__name__}")
-    for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InputError(f"header {name!r}: names and values must be texts")
-        if not (name + value).isprintable():
-            raise InputError(f"header {name!r} holds a line break or the like")
-    return {name: Masked(value) for name, value in headers.items()}
-
-
-def _text(label: str, value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise InputError(f"{label} must be a text, not {type(value).__name__}")
-
-
-def checked_url(url: str) -> str:
-    """Return ``url`` without a trailing slash; raise ``InputError`` unless it is an http one."""
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").encode("idna")  # as the resolver will
-        usable = bool(host) and parts.scheme in {"http", "https"} and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InputError(
-            f"base_url {shown_url(url)!r} is not an http address such as http://127.0.0.1:8080/v1"
-        )
-    if parts.username is not None or parts.query:
-        what = "a query" if parts.query else "a user name"
-        raise InputError(
-            f"base_url {shown_url(url)!r} holds {what}; pass what identifies you in headers="
-        )
-    return url.rstrip("/")
-
-
-def shown_url(url: str) -> str:
-    """Return ``url`` without the user, password and query that may hold a secret."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.rpartition("@")[2].partition("?")[0]
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=host, query="", fragment="").geturl()

@@ -110,14 +110,15 @@ def failure(
     if status == 401:
         how = f"set {key_variable}, or pass api_key= to the service" if key_variable else ""
         remedy = f"check the key: {how}" if key is not None and how else how or "check the key"
-        what = "key refused" if key is not None else "no key was sent"
+        what = "key refused" if key is not None else "refused without a key"
         return AuthenticationFailed(line(what, f"; {remedy}"), **details)
     if status == 403:
         remedy = "; the key may not do this, or the service declines what was said"
         return AuthenticationFailed(line("not allowed", remedy), **details)
     if status == 404 and model:
         remedy = f"; '%convo models {typed or service}' lists what it has"
-        return ModelNotFound(line(f"no model {model!r}, or no such address", remedy), **details)
+        where = f"nothing at {address!r}" if address else "no such address"
+        return ModelNotFound(line(f"no model {model!r}, or {where}", remedy), **details)
     if status in {404, 405}:
         where = f" {address!r}" if address else ""
         remedy = f"; is base_url{where} right? most end in /v1"

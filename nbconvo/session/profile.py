@@ -91,7 +91,7 @@ class Profile:
         if not (model := model or workspace.default_model(service)):
             raise InputError(
                 f"no model chosen for {service.name}; name one with --model "
-                f"('%convo models {service.name}' lists what it has)"
+                f"('%convo models {service.typed_as}' lists what it has)"
             )
         options = {**self.options, **checked_options(given)}
         return Profile(self.system if system is None else system, service, model, options)

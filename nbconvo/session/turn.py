@@ -208,7 +208,9 @@ class _Tally:
         self.sent = self.clock()
 
     def add(self, delta: Delta) -> None:
-        """Count a delta in."""
+        """Count a delta in; the time that a reply takes begins when its request is sent."""
+        if delta.notice is not None:
+            self.sent = self.clock()
         if delta.text:
             self.texts[delta.index] = self.texts.get(delta.index, "") + delta.text
         if delta.reasoning:

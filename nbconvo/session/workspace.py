@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
 
 from nbconvo import host, services
 from nbconvo.bridge import Bridge
@@ -140,10 +140,15 @@ class Workspace:
         """End the I/O thread with all that is open on it. The next request begins anew."""
         self.bridge.close()
 
-    async def _close_client(self) -> None:
+    def _close_client(self) -> Coroutine[Any, Any, None]:
+        """Let go of the client at once, so that the next thread makes its own; close it after."""
         client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+
+        async def close() -> None:
+            if client is not None:
+                await client.close()
+
+        return close()
 
 
 def split_model(model: str) -> tuple[BaseService | None, str]:

@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium, one of each for the whole run."""
+"""A real JupyterLab for the whole run, and a real Chromium."""
 
 from __future__ import annotations
 
@@ -97,8 +97,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             process.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    # Not for the session: while playwright runs, so does its event loop, and no other test
+    # could run one.
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")

@@ -100,7 +100,9 @@ async def test_a_key_that_garbage_gives_back_is_not_shown(ask: Ask, provider: Fa
 
 async def test_an_unknown_model_is_named_with_where_to_look(ask: Ask, provider: FakeProvider):
     provider.error(404)
-    with pytest.raises(ModelNotFound, match=r"no model 'smal'.*%convo models fake"):
+    with pytest.raises(
+        ModelNotFound, match=r"no model 'smal'.*%convo models http://127\.0\.0\.1:\d+/v1'"
+    ):
         await ask(model="smal")
     assert len(provider.requests) == 1
 

@@ -210,6 +210,35 @@ def test_a_limit_that_is_set_anew_holds_from_then_on(client: Client):
     assert limiter.usage().max_requests_per_minute == 20
 
 
+def test_a_limit_can_be_lifted(client: Client):
+    url = "http://127.0.0.1:1/v1"
+    one = ChatService(KEY, url, max_requests_per_minute=10, max_tokens_per_minute=500)
+    two = ChatService(KEY, url, max_requests_per_minute=20)
+    for service in (one, two):
+        client.limiter(service)
+    two.max_requests_per_minute = None
+    usage = client.limiter(two).usage()
+    assert (usage.max_requests_per_minute, usage.max_tokens_per_minute) == (10, 500)
+    one.max_requests_per_minute = one.max_tokens_per_minute = None
+    usage = client.limiter(two).usage()
+    assert (usage.max_requests_per_minute, usage.max_tokens_per_minute) == (None, None)
+
+
+def test_of_two_limits_that_of_the_service_that_asked_last_holds(client: Client):
+    one, two = (
+        ChatService(KEY, "http://127.0.0.1:1/v1", max_requests_per_minute=rate) for rate in (10, 20)
+    )
+    asked = [client.limiter(service).usage().max_requests_per_minute for service in (one, two, one)]
+    assert asked == [10, 20, 10]
+
+
+async def test_services_of_a_closed_client_limit_nobody(client: Client):
+    url = "http://127.0.0.1:1/v1"
+    client.limiter(ChatService(KEY, url, max_requests_per_minute=10))
+    await client.close()
+    assert client.limiter(ChatService(KEY, url)).usage().max_requests_per_minute is None
+
+
 async def _read(client: Client, service: ChatService, **options: object) -> None:
     async for _ in client.stream(service, QUESTION, "m", {"stream": True, **options}):
         pass

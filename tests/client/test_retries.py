@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from nbconvo.errors import (
     RateLimited,
     ServerFailed,
     StreamCut,
+    TimedOut,
 )
 from nbconvo.services import ChatService
 from nbconvo.testing import FakeProvider
@@ -110,7 +112,9 @@ _FULL = {"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "1
     [
         ({"retry-after-ms": "1500", "retry-after": "7"}, _HINT, 1.5),
         ({"retry-after": "7.5", "llm_provider-retry-after": "9"}, _HINT, 7.5),
-        ({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT", **_EMPTY}, _HINT, 0.0),
+        ({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT", **_EMPTY}, _HINT, 5.289),
+        ({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}, None, 0.5),
+        ({"retry-after-ms": "0", "retry-after": "0"}, None, 0.5),
         ({"llm_provider-retry-after": "9"}, _HINT, 9.0),
         (_EMPTY, _HINT, 5.289),
         (_EMPTY, _GEMINI, 46.0),
@@ -192,6 +196,42 @@ async def test_a_rate_limit_of_more_than_two_minutes_is_told_at_once(
     assert len(provider.requests) == 1
 
 
+async def test_a_rate_limit_that_is_not_tried_again_makes_the_others_wait_too(
+    ask: Ask, client: Client, provider: FakeProvider
+):
+    service = ChatService(KEY, provider.base_url, max_attempts=1)
+    provider.error(429, headers={"retry-after": "100"})
+    with pytest.raises(RateLimited):
+        await ask(service)
+    assert 99 < client.limiter(service).usage().paused_for <= 100
+    async with aclosing(client.stream(service, QUESTION, "m", {})) as deltas:
+        assert (await anext(deltas)).notice == "waiting 100 s: the limit of custom is reached"
+
+
+async def test_during_a_long_pause_requests_are_refused_at_once_and_not_sent(
+    ask: Ask, provider: FakeProvider
+):
+    provider.error(429, headers={"retry-after": "7200"})
+    with pytest.raises(RateLimited):
+        await ask()
+    answer = Answer()
+    with pytest.raises(RateLimited, match=r"^fake: rate limit: .* 7,200 s are left") as caught:
+        await ask(into=answer)
+    assert 7199 < caught.value.retry_after <= 7200
+    assert answer.notices == []
+    assert len(provider.requests) == 1
+
+
+async def test_a_rate_limit_in_mid_stream_makes_the_others_wait(
+    ask: Ask, client: Client, service: ChatService, provider: FakeProvider
+):
+    began = {"choices": [{"index": 0, "delta": {"content": "The"}}]}
+    provider.events([began, {"error": {"message": "slow down", "code": 429}}])
+    with pytest.raises(RateLimited):
+        await ask()
+    assert 0 < client.limiter(service).usage().paused_for <= 0.5
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -250,13 +290,50 @@ async def test_a_connection_lost_before_the_reply_is_tried_again(ask: Ask, provi
     assert len(provider.requests) == 2
 
 
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"content-length: 99\r\n\r\n",
+        b"content-length: 99\r\n\r\n: PROCESSING\n\n",
+        b"content-length: 14\r\n\r\n: PROCESSING\n\n",
+    ],
+    ids=["reset", "reset after a comment", "end"],
+)
+async def test_a_stream_lost_before_its_first_event_is_tried_again(
+    ask: Ask, provider: FakeProvider, start: bytes
+):
+    provider.raw(_HEAD + start)
+    provider.reply("Hi.")
+    assert (await ask()).text == "Hi."
+    assert len(provider.requests) == 2
+
+
 @pytest.mark.parametrize("broken", [{"drop_after": 0}, {"end_after": 0}], ids=["reset", "end"])
-async def test_a_stream_lost_before_its_first_word_is_tried_again(
+async def test_a_stream_that_began_is_not_tried_again_even_before_its_first_word(
     ask: Ask, provider: FakeProvider, broken: dict
 ):
     provider.reply("The whale", **broken)
-    provider.reply("Hi.")
-    assert (await ask()).text == "Hi."
+    with pytest.raises(StreamCut, match="broke off"):
+        await ask()
+    assert len(provider.requests) == 1
+
+
+async def test_an_error_after_the_stream_began_is_not_asked_again(ask: Ask, provider: FakeProvider):
+    began = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
+    provider.events([began, {"error": {"message": "overloaded", "code": 503}}])
+    with pytest.raises(ServerFailed):
+        await ask()
+    assert len(provider.requests) == 1
+
+
+async def test_silence_is_waited_for_twice_at_most(ask: Ask, provider: FakeProvider):
+    for _ in range(5):
+        provider.hang()
+    with pytest.raises(TimedOut):
+        await ask(ChatService(KEY, provider.base_url, timeout=0.05))
     assert len(provider.requests) == 2
 
 
@@ -278,3 +355,9 @@ async def test_half_a_whole_reply_is_tried_again(ask: Ask, provider: FakeProvide
     provider.reply("The whale", drop_after=0)
     provider.reply("Hi.")
     assert (await ask(stream=False)).text == "Hi."
+
+
+async def test_the_last_error_says_how_often_it_was_tried(fake_provider, service, ask, pauses):
+    fake_provider.error(500, times=5)
+    with pytest.raises(ServerFailed, match="; tried 5 times$"):
+        await ask(service)

@@ -76,6 +76,67 @@ async def test_a_reply_of_no_words_is_a_reply(ask: Ask, provider: FakeProvider):
     assert (answer.text, answer.finish_reason) == ("", "stop")
 
 
+def choice(index: int, text: str | None = None, finish_reason: str | None = None) -> dict:
+    event = piece(text, finish_reason)
+    event["choices"][0]["index"] = index
+    return event
+
+
+@pytest.mark.parametrize("end", [[], [DONE]], ids=["nothing", "[DONE]"])
+async def test_a_stream_is_cut_when_one_of_its_alternatives_has_not_ended(
+    ask: Ask, provider: FakeProvider, end: list[str]
+):
+    provider.events([choice(0, "A whole."), choice(0, None, "stop"), choice(1, "B is cut"), *end])
+    answer = Answer()
+    with pytest.raises(StreamCut, match="broke off"):
+        await ask(into=answer, n=2)
+    assert answer.text == "A whole.B is cut"
+    assert len(provider.requests) == 1
+
+
+async def test_a_reset_before_the_last_alternative_began_cuts_the_stream(
+    ask: Ask, provider: FakeProvider
+):
+    events = [choice(0, "A whole."), choice(0, None, "stop")]
+    data = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    provider.raw(
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n" + data
+    )
+    with pytest.raises(StreamCut):
+        await ask(n=2)
+
+
+async def test_a_service_may_give_one_reply_where_more_were_asked_for(
+    ask: Ask, provider: FakeProvider
+):
+    provider.events([piece("Hi."), STOP, DONE])
+    assert (await ask(n=2)).text == "Hi."
+
+
+async def test_every_delta_says_something_though_each_chunk_names_the_model(
+    ask: Ask, provider: FakeProvider
+):
+    first = piece("", role="assistant")
+    provider.events(
+        [{**event, "model": "small-2"} for event in (first, piece("Hi"), piece(""), piece("!"))]
+        + [STOP, {"choices": [], "usage": USAGE, "model": "small-2"}]
+    )
+    deltas = (await ask()).deltas
+    assert [(d.text, d.finish_reason, bool(d.usage)) for d in deltas] == [
+        ("Hi", None, False),
+        ("!", None, False),
+        ("", "stop", False),
+        ("", None, True),
+    ]
+
+
+async def test_a_model_that_only_an_empty_chunk_names_is_told_with_the_first_words(
+    ask: Ask, provider: FakeProvider
+):
+    provider.events([{**piece("", role="assistant"), "model": "small-2"}, piece("Hi"), STOP])
+    assert [delta.model for delta in (await ask()).deltas] == ["small-2", None, None]
+
+
 # --- usage ---------------------------------------------------------------------------------
 
 
@@ -170,7 +231,10 @@ async def test_each_alternative_waits_for_its_own_half(ask: Ask, provider: FakeP
         return {"choices": [{"index": index, "delta": {"content": text}, "finish_reason": reason}]}
 
     provider.events(
-        [of(0, "\ud83e"), of(1, "\ud83d"), of(0, "\udd16"), of(1, "\udc0b"), of(0, "", "stop")]
+        [
+            *(of(0, "\ud83e"), of(1, "\ud83d"), of(0, "\udd16"), of(1, "\udc0b")),
+            *(of(0, "", "stop"), of(1, "", "stop")),
+        ]
     )
     said = [(d.index, d.text) for d in (await ask(n=2)).deltas if d.text]
     assert said == [(0, "🤖"), (1, "🐋")]

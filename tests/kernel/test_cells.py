@@ -158,7 +158,9 @@ def test_a_loop_in_one_cell_appends_all_its_turns(kernel, provider):
 
 
 def test_an_awaited_loop_that_is_run_again_replaces_all_its_turns(kernel, provider):
-    kernel.run("import nbconvo; looped = nbconvo.Session(name='looped', service='openai', model='m')")
+    kernel.run(
+        "import nbconvo; looped = nbconvo.Session(name='looped', service='openai', model='m')"
+    )
     loop = "for n in range(3):\n    await looped.ask(f'line {n}')"
     kernel.run(loop, cell="cell-1")
     kernel.run(loop, cell="cell-1")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from nbconvo.errors import RequestTooLarge
+from nbconvo.errors import RateLimited, RequestTooLarge
 
 
 def now():
@@ -251,6 +251,38 @@ def test_a_pause_holds_those_who_wait_already(make, play):
         limiter.pause(30)
         await waiting
         assert now() - begin == pytest.approx(30, abs=1e-3)
+
+    play(scene)
+
+
+def test_two_minutes_of_a_pause_are_waited_out(make, play):
+    async def scene():
+        limiter = make()
+        limiter.pause(130)
+        await asyncio.sleep(10)
+        begin = now()
+        await limiter.acquire(1)
+        assert now() - begin == pytest.approx(120, abs=1e-3)
+
+    play(scene)
+
+
+def test_nobody_waits_out_more_than_two_minutes_of_a_pause(make, play):
+    async def scene():
+        limiter = make(max_requests_per_minute=60)
+        await limiter.acquire(1)
+        waiting = asyncio.create_task(limiter.acquire(1))
+        await pass_steps()
+        begin = now()
+        limiter.pause(7_200)
+        with pytest.raises(RateLimited, match=r"7,200 s are left; ask again then"):
+            await waiting
+        await asyncio.sleep(60)
+        with pytest.raises(RateLimited, match=r"7,140 s are left") as caught:
+            await limiter.acquire(1, first=True)
+        assert caught.value.retry_after == pytest.approx(7_140)
+        assert now() - begin == pytest.approx(60)
+        assert (limiter.usage().queued, limiter.usage().in_flight) == (0, 1)
 
     play(scene)
 

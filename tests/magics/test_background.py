@@ -91,7 +91,7 @@ async def test_who_stops_waiting_does_not_stop_the_reply():
         release.wait(5)
         yield []
 
-    pending = Pending(batches, list, lambda: "reply")
+    pending = Pending(batches(), list, lambda: "reply")
     waiting = asyncio.ensure_future(_awaited(pending))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -112,7 +112,7 @@ def test_a_result_that_does_not_come_in_time_is_told_of():
         release.wait(5)
         yield []
 
-    pending = Pending(batches, list, lambda: "reply")
+    pending = Pending(batches(), list, lambda: "reply")
     with pytest.raises(TimeoutError):
         pending.result(timeout=0.01)
     release.set()

@@ -108,6 +108,38 @@ def test_a_rate_limit_says_how_long_to_wait():
     assert "it asks to wait 1.5 s" in str(failed(429, headers={"retry-after": "1.5"}))
 
 
+@pytest.mark.parametrize("status", [404, 405])
+def test_where_there_is_no_model_to_miss_the_address_is_wrong(status):
+    error = failed(status, "<html>", address="http://127.0.0.1:8080")
+    assert str(error) == (
+        f"openai: nothing is at this address ({status}); "
+        "is base_url 'http://127.0.0.1:8080' right? most end in /v1"
+    )
+
+
+def test_a_refused_key_is_told_with_where_it_comes_from():
+    error = failed(401, key=Key("something"), key_variable="OPENAI_API_KEY")
+    assert str(error) == (
+        "openai: key refused (401); check the key: set OPENAI_API_KEY, "
+        "or pass api_key= to the service"
+    )
+
+
+def test_a_key_that_is_missing_is_told_with_where_to_put_it():
+    assert str(failed(401, key_variable="LAB_API_KEY")) == (
+        "openai: refused without a key (401); set LAB_API_KEY, or pass api_key= to the service"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, "context_length_exceeded"), (413, None), (400, "exceed_context_size_error")],
+)
+def test_what_is_too_long_is_told_how_to_become_shorter(status, code):
+    error = failed(status, {"error": {"message": "too long", "type": code}})
+    assert str(error).endswith("too long; ask something shorter, or begin afresh: '%convo reset'")
+
+
 def test_a_refused_model_is_named():
     error = failed(404, {"error": {"message": "no such model"}}, model="gtp-4")
     assert "no model 'gtp-4'" in str(error)
@@ -313,7 +345,7 @@ def test_no_delay_is_told_where_none_is_asked_for():
     ("date", "seconds"),
     [
         ("Wed, 21 Oct 2015 07:28:30 GMT", 30.0),
-        ("Wed, 21 Oct 2015 07:00:00 GMT", 0.0),
+        ("Wed, 21 Oct 2015 07:00:00 GMT", None),
     ],
 )
 def test_a_retry_after_may_be_an_http_date(date, seconds):
@@ -333,7 +365,7 @@ def test_a_date_without_a_zone_is_not_local_time(monkeypatch):
 
 @pytest.mark.parametrize(
     "value",
-    ["soon", "", "-1", "nan", "inf", "Oct 1 25:61:61 99999999999 Oct UTC UTC ( Wed,"],
+    ["soon", "", "-1", "0", "0.0", "nan", "inf", "Oct 1 25:61:61 99999999999 Oct UTC UTC ( Wed,"],
 )
 def test_a_retry_after_that_says_nothing_is_passed_over(value):
     headers = {"retry-after-ms": value, "retry-after": value, "llm_provider-retry-after": "3"}
@@ -383,7 +415,7 @@ def test_a_hint_in_words_is_read(said, seconds):
         ("6m0s", 360.0),
         ("1s", 1.0),
         ("12ms", 0.012),
-        ("0s", 0.0),
+        ("0s", None),
         ("172.799999ms", 0.172799999),
         ("23h18m29.144s", 83909.144),
         ("5us", 5e-6),

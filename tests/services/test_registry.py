@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import traceback
 
 import pytest
 
@@ -72,6 +74,44 @@ def test_an_http_address_is_a_service_of_its_own():
     assert (service.base_url, service.name) == (URL, "127.0.0.1:8080")
     assert services.get("http://127.0.0.1:8080/v1") is service
     assert not any("127.0.0.1" in name for name in services.names())
+
+
+@pytest.mark.usefixtures("_registry")
+def test_a_service_found_by_its_address_is_then_known_by_its_host():
+    with pytest.raises(UnknownName):
+        services.get("127.0.0.1:8080")
+    service = services.get("http://127.0.0.1:8080/v1")
+    assert services.get("127.0.0.1:8080") is service
+
+
+@pytest.mark.usefixtures("_registry")
+@pytest.mark.parametrize(
+    "address", ["http://me:hunter2@[bad", "http://me:hunter2@host:99999/v1", "http://me:hunter2@h"]
+)
+def test_an_address_that_is_none_is_refused_without_showing_a_password(address: str):
+    with pytest.raises(InputError, match="base_url") as caught:
+        services.get(address)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+@pytest.mark.usefixtures("_registry")
+def test_what_an_error_says_to_type_finds_the_service(monkeypatch: pytest.MonkeyPatch):
+    mine = ChatService(base_url=URL)
+    services.register("lab", mine)
+    found = services.get("http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_BASE_URL", URL)
+    for service in (mine, found, services.get("openai"), services.get("openrouter")):
+        said = str(service.failure(404, {}, "", "small"))
+        typed = re.search(r"'%convo models (\S+)' lists what it has", said)
+        assert typed is not None
+        assert services.get(typed[1]) is service
+
+
+@pytest.mark.usefixtures("_registry")
+def test_a_service_that_is_not_registered_is_named_by_its_address():
+    assert ChatService(base_url=URL, name="mine").typed_as == URL
+    assert OpenAIService("key").typed_as == "openai"
 
 
 # --- the address ---------------------------------------------------------------------------
@@ -184,6 +224,39 @@ def test_nothing_that_prints_shows_the_key():
             assert secret not in repr(value) + f"{value}"
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"api_key": SECRET.encode()}, "api_key must be a text, not bytes"),
+        ({"base_url": 5}, "base_url must be a text, not int"),
+        ({"name": 5}, "name must be a text, not int"),
+        ({"headers": [("X-Key", SECRET)]}, "headers must be names with their values, not list"),
+        ({"headers": {"X-Key": SECRET, 5: "b"}}, "header 5: names and values must be texts"),
+        ({"headers": {"X-Key": SECRET.encode()}}, "header 'X-Key': names and values must be"),
+    ],
+)
+def test_what_is_no_text_is_refused_without_showing_it(given: dict, said: str):
+    with pytest.raises(InputError, match=said) as caught:
+        ChatService(**{"api_key": SECRET, **given})
+    assert SECRET not in str(caught.value)
+
+
+def test_no_traceback_of_the_constructor_shows_a_secret():
+    class Mine(ChatService):
+        @property
+        def name(self) -> str:
+            raise LookupError("no name")
+
+    with pytest.raises(LookupError) as caught:
+        Mine(SECRET, URL, headers={"X-Token": "t0ken-of-mine"})
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+    (constructor,) = (frame for frame in frames if frame.f_code.co_name == "__init__")
+    shown = repr({name: value for name, value in constructor.f_locals.items() if name != "self"})
+    assert "api_key" in shown
+    assert SECRET not in shown
+    assert "t0ken" not in shown
+
+
 def test_a_service_with_a_key_cannot_be_stored():
     with pytest.raises(TypeError):
         pickle.dumps(OpenAIService(SECRET))
@@ -208,10 +281,16 @@ def test_services_of_one_account_are_told_by_address_and_key():
         "timeout",
     ],
 )
-@pytest.mark.parametrize("value", [0, -1, True, "7", float("nan")])
+@pytest.mark.parametrize("value", [0, -1, True, "7", float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused_by_name(name: str, value: object):
     with pytest.raises(InputError, match=f"{name} must be a number above 0, not"):
         ChatService(base_url=URL, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["max_attempts", "timeout"])
+def test_what_has_to_be_a_number_cannot_be_none(name: str):
+    with pytest.raises(InputError, match=f"{name} must be a number above 0, not None$"):
+        ChatService(base_url=URL, **{name: None})
 
 
 @pytest.mark.parametrize(

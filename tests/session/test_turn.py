@@ -11,6 +11,7 @@ import pytest
 
 from nbconvo import log
 from nbconvo.messages import Message
+from nbconvo.services import OpenAIService
 from nbconvo.session import Session, workspace
 
 
@@ -118,3 +119,16 @@ def test_a_forked_process_is_not_busy_with_its_parents_turn(provider, watched):
     assert session.busy
     job.result(5)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+async def test_the_seconds_of_a_reply_leave_out_what_it_waited_for_the_limit(provider):
+    service = OpenAIService(
+        max_requests_per_minute=120
+    )  # one at once, the next after half a second
+    session = Session(service=service, model="m")
+    await session.ask("first")
+    second = await session.ask("second")
+    assert second.message.seconds is not None
+    assert second.message.seconds < 0.4
+    waited = provider.requests[1].time - provider.requests[0].time
+    assert waited > 0.4

@@ -1,0 +1,37 @@
+"""What whoever will not be admitted is told."""
+
+from __future__ import annotations
+
+import math
+
+from nbconvo.errors import NbConvoError, RateLimited, RequestTooLarge
+from nbconvo.limiter.turns import Turn
+
+__all__ = ["paused", "refuse", "too_large"]
+
+
+def paused(name: str, left: float) -> RateLimited:
+    """Return the error for a pause of which more is ``left`` than anybody should wait out."""
+    return RateLimited(
+        f"{_whose(name)}rate limit: the service asked to wait, and {math.ceil(left):,} s are left; "
+        "ask again then, or ask another service",
+        retry_after=left,
+    )
+
+
+def too_large(name: str, tokens: int, most: float) -> RequestTooLarge:
+    """Return the error for a request of more tokens than a whole minute admits."""
+    return RequestTooLarge(
+        f"{_whose(name)}request of about {tokens:,} tokens is more than the {most:,.10g} "
+        "a minute that --tpm allows; shorten it or raise the limit"
+    )
+
+
+def refuse(turn: Turn, error: NbConvoError) -> None:
+    """Raise ``error`` where ``turn`` is awaited, unless nobody waits for it any more."""
+    if not turn.done() and not turn.get_loop().is_closed():
+        turn.set_exception(error)
+
+
+def _whose(name: str) -> str:
+    return f"{name}: " if name else ""
