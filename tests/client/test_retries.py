@@ -359,5 +359,5 @@ async def test_half_a_whole_reply_is_tried_again(ask: Ask, provider: FakeProvide
 
 async def test_the_last_error_says_how_often_it_was_tried(fake_provider, service, ask, pauses):
     fake_provider.error(500, times=5)
-    with pytest.raises(ServerFailed, match="; tried 5 times$"):
+    with pytest.raises(ServerFailed, match=r"; tried 5 times$"):
         await ask(service)
