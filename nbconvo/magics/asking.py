@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager
@@ -49,7 +50,7 @@ class Asking:
             self._give(_replies(columns))
         return self._result(_replies(columns), columns)
 
-    def in_background(self, asked: Asked) -> Pending | None:
+    def in_background(self, asked: Asked) -> None:
         """Ask while other cells run; the variable gets what the replies can be awaited from."""
         columns = _columns(asked)
         screen = self._screen(side_by_side=len(asked) > 1, at_once=True)
@@ -60,10 +61,10 @@ class Asking:
             lambda batches: show(batches, screen, columns),
             lambda: _outcome(columns),
         )
-        if self._to is None:
-            return None
-        self._shell.user_ns[self._to] = pending
-        return None
+        # The sessions are busy from here on: an undo in the next cell finds them so.
+        workspace.bridge.run(_first_steps())
+        if self._to is not None:
+            self._shell.user_ns[self._to] = pending
 
     def exchange(self, sessions: Sequence[Session], opening: str, rounds: int) -> Any:
         """Let the sessions talk, show their turns one below the other, and return them."""
@@ -156,6 +157,12 @@ async def _alone(session: Session, ask: Ask) -> AsyncGenerator[Item]:
     async with aclosing(session.answer(ask)) as items:
         async for item in items:
             yield 0, item
+
+
+async def _first_steps() -> None:
+    """Let what was begun before on the I/O thread, and the tasks of that, take a first step."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def _replies(columns: Sequence[Column]) -> Any:

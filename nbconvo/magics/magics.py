@@ -116,7 +116,8 @@ class ConvoMagics(Magics):
         if args.dry_run:
             return asking.preview(asked)
         if args.background:
-            return asking.in_background(asked)
+            asking.in_background(asked)
+            return None
         return asking.now(asked)
 
     @no_var_expand

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from nbconvo.errors import AuthenticationFailed, Stopped
+from nbconvo.errors import AuthenticationFailed, Busy, Stopped
 from nbconvo.magics.background import Pending
 from nbconvo.session import Session, workspace
 
@@ -117,3 +117,16 @@ def test_a_result_that_does_not_come_in_time_is_told_of():
         pending.result(timeout=0.01)
     release.set()
     assert pending.result(timeout=5) == "reply"
+
+
+def test_a_session_is_busy_as_soon_as_its_background_cell_has_run(notebook, provider):
+    notebook.run("%%session comedian --model m\nbe funny")
+    notebook.run("%%ask comedian\nfirst")
+    for _ in range(10):
+        provider.hang()
+        notebook.run("%%ask comedian --background --to joke\na joke")
+        assert isinstance(notebook.run("%convo undo comedian").error, Busy)
+        notebook.names["joke"].cancel()
+        with pytest.raises(Stopped):
+            notebook.names["joke"].result(5)
+    assert len(workspace["comedian"].conversation.messages) == 2
