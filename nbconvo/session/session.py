@@ -16,10 +16,11 @@ from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
 from nbconvo.session import export
 from nbconvo.session.context import with_context
+from nbconvo.session.line import Line
 from nbconvo.session.profile import Options, Overrides, Profile, chosen
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
-from nbconvo.session.turn import Ask, Line, messages_of, place_of, set_aside, take
+from nbconvo.session.turn import Ask, messages_of, place_of, set_aside, take
 from nbconvo.session.workspace import workspace
 
 if TYPE_CHECKING:
