@@ -75,7 +75,7 @@ async def _conversing(
         for _ in range(rounds):
             for place, speaker in enumerate(participants):
                 ask = replace(speaker.prepare("\n\n".join(unheard[place])), cell=cell)
-                before, said = speaker.conversation.leaf, ""
+                known, said = {message.id for message in speaker.conversation}, ""
                 try:
                     async with aclosing(speaker.answer(ask)) as items:
                         async for item in items:
@@ -85,7 +85,10 @@ async def _conversing(
                 finally:
                     # Its own path tells whether the turn counts: a failed one does not, a
                     # stopped one does once something was said.
-                    if speaker.conversation.leaf != before:
+                    if any(
+                        message.content == ask.content and message.id not in known
+                        for message in speaker.conversation.messages
+                    ):
                         spoken = True
                         unheard[place] = []
                         for other, waiting in enumerate(unheard):
@@ -112,8 +115,16 @@ async def _hear(
     ]
     if hearing:
         await asyncio.wait(hearing, timeout=_PATIENCE)
+    for task in hearing:
+        task.add_done_callback(_looked_at)
     errors = [task.exception() for task in hearing if task.done() and not task.cancelled()]
     return next((error for error in errors if error is not None), None)
+
+
+def _looked_at(task: asyncio.Task[None]) -> None:
+    """Take the error of a late hearing: nobody is left to be told, and asyncio would complain."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def chorus(
@@ -123,18 +134,15 @@ async def chorus(
 
     One that fails yields its error as its last item; the others go on.
     """
-    if len(asked) == 1:  # without a task of its own: what is asked next would overtake it
-        async with aclosing(_voice(0, *asked[0])) as items:
-            async for alone in items:
-                yield alone
-        return
     said: asyncio.Queue[tuple[int, Delta | Reply | NbConvoError] | None] = asyncio.Queue()
 
     async def listen(place: int, session: Session, ask: Ask) -> None:
         try:
-            async with aclosing(_voice(place, session, ask)) as items:
+            async with aclosing(session.answer(ask)) as items:
                 async for item in items:
-                    said.put_nowait(item)
+                    said.put_nowait((place, item))
+        except NbConvoError as error:
+            said.put_nowait((place, error))
         finally:
             said.put_nowait(None)
 
@@ -154,14 +162,3 @@ async def chorus(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _voice(
-    place: int, session: Session, ask: Ask
-) -> AsyncGenerator[tuple[int, Delta | Reply | NbConvoError]]:
-    try:
-        async with aclosing(session.answer(ask)) as items:
-            async for item in items:
-                yield place, item
-    except NbConvoError as error:
-        yield place, error

@@ -152,11 +152,12 @@ async def test_a_turn_that_breaks_off_is_not_heard_and_what_it_answered_is(provi
 
 
 async def test_leaving_early_keeps_all_that_was_said(provider, pair):
-    numbered(provider)
+    provider.reply("turn 1")
+    provider.reply("turn 2")
+    provider.hang()
     async with aclosing(exchange(pair, "begin", rounds=3)) as spoken:
         async for turn in spoken:
             if turn == "turn 2":
-                provider.hang()
                 break
     a, b = pair
     assert heard(a)[:2] == [("user", "begin"), ("assistant", "turn 1")]
@@ -314,3 +315,16 @@ async def test_who_is_answering_somebody_else_hears_the_end_afterwards(provider,
     await workspace.bridge.start(answering.hear("after"))
     users = [content for role, content in heard(answering) if role == "user"]
     assert users[-2:] == ["b: turn 2", "after"]
+
+
+async def test_a_failed_turn_was_not_spoken_though_its_speaker_was_busy_before(provider, pair):
+    a, b = pair
+    provider.reply("to somebody else", delay=0.2)
+    busy = asyncio.ensure_future(a.ask("somebody else asks"))
+    await asyncio.to_thread(provider.wait_for_requests, 1)
+    provider.error(401)
+    with pytest.raises(AuthenticationFailed):
+        await take_all([a, b], "talk", rounds=1)
+    await busy
+    assert heard(b) == []
+    assert [content for _, content in heard(a)] == ["somebody else asks", "to somebody else"]

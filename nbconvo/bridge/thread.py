@@ -163,8 +163,8 @@ class Bridge:
             assert loop is not None
             last = None if self._last is None else self._last()
             asyncio.run_coroutine_threadsafe(_finish(loop, last), loop)
+            atexit.unregister(self.close)
         thread.join(_JOIN_TIMEOUT)
-        atexit.unregister(self.close)
 
     def _check_thread(self) -> None:
         if threading.current_thread() is self._thread:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 import random
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -67,7 +68,7 @@ class Client:
         self._limiters: dict[object, LocalLimiter] = {}
         self._limits: dict[object, _Limits] = {}
         # By account, in the order in which they asked last.
-        self._sharing: dict[object, dict[int, BaseService]] = {}
+        self._sharing: dict[object, list[weakref.ref[BaseService]]] = {}
         self._opened: dict[int, BaseService] = {}
         self._mean_output: dict[tuple[object, str | None], float] = {}
 
@@ -78,9 +79,10 @@ class Client:
         those that set it now, the one that asked last.
         """
         account = service.account
-        sharing = self._sharing.setdefault(account, {})
-        sharing.pop(id(service), None)
-        sharing[id(service)] = service
+        alive = (reference() for reference in self._sharing.get(account, ()))
+        sharing = [other for other in alive if other is not None and other is not service]
+        sharing.append(service)
+        self._sharing[account] = [weakref.ref(sharer) for sharer in sharing]
         limits: _Limits = {
             "max_requests_per_minute": _stated("max_requests_per_minute", sharing),
             "max_tokens_per_minute": _stated("max_tokens_per_minute", sharing),
@@ -215,7 +217,8 @@ class Client:
         )
 
     async def _open(self, service: BaseService) -> None:
-        self._opened[id(service)] = service
+        if type(service).close is not BaseService.close:
+            self._opened[id(service)] = service
         await service.open()
 
     def _backoff(self, attempt: int) -> float:
@@ -237,9 +240,9 @@ def _worth_another(service: BaseService, error: ServiceError, attempt: int) -> b
     return error.retryable and attempt < attempts
 
 
-def _stated(limit: str, sharing: dict[int, BaseService]) -> Any:
+def _stated(limit: str, sharing: Sequence[BaseService]) -> Any:
     """Return what the service that asked last says of ``limit``, of those that say anything."""
-    for service in reversed(sharing.values()):
+    for service in reversed(sharing):
         if (value := getattr(service, limit)) is not None:
             return value
     return None

@@ -12,7 +12,7 @@ import aiohttp
 
 from nbconvo.errors import ConnectionFailed, InputError, ProtocolError, TimedOut
 from nbconvo.services import BaseService
-from nbconvo.services.base import shown_url
+from nbconvo.services.checks import shown_url
 
 __all__ = ["Link", "connected", "new_http", "proxy_for", "timeouts"]
 

@@ -40,7 +40,11 @@ async def deltas_of(
     """
     service, model = ready.service, ready.model
     if response.content_type == "application/json":
-        body = await json_of(service, response)
+        try:
+            body = await json_of(service, response)
+        except aiohttp.ClientError:
+            link.begun = True  # it was answered, and is paid for
+            raise _cut(service) from None
         _check(service, response, body, model)
         found = list(service.reply(body))
         if not any(delta.finish_reason for delta in found):

@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 
 from nbconvo.markdown import CONTAINER, STYLE
-from nbconvo.services.base import shown_url
+from nbconvo.services.checks import shown_url
 
 __all__ = ["Preview"]
 
@@ -24,7 +24,7 @@ class Preview:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         parts = "".join(
-            f"<p>{html.escape(head)}</p><pre>{html.escape(body)}</pre>"
+            f"<p>{html.escape(head)}</p><div class='highlight'><pre>{html.escape(body)}</pre></div>"
             for head, body in self._parts()
         )
         page = f'<div class="{CONTAINER}"><style>{STYLE}</style>{parts}</div>'

@@ -61,10 +61,11 @@ class Asking:
             lambda batches: show(batches, screen, columns),
             lambda: _outcome(columns),
         )
-        # The sessions are busy from here on: an undo in the next cell finds them so.
-        workspace.bridge.run(_first_steps())
         if self._to is not None:
             self._shell.user_ns[self._to] = pending
+        # From here on the sessions are busy: the next cell's undo finds them so, and what it
+        # asks comes after.
+        workspace.bridge.run(_first_steps())
 
     def exchange(self, sessions: Sequence[Session], opening: str, rounds: int) -> Any:
         """Let the sessions talk, show their turns one below the other, and return them."""

@@ -86,7 +86,7 @@ class Pending:
 
     def __repr__(self) -> str:
         if not self.done():
-            return "Pending(still answering; await it, or .result())"
+            return "Pending(still answering: await it, or .result(), or .cancel())"
         try:
             return f"Pending({self.result()!r})"
         except (NbConvoError, KeyboardInterrupt) as error:

@@ -32,6 +32,11 @@ class ConvoMagics(Magics):
 
     shell: InteractiveShell
 
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        # What the line of each %%session cell named when it last ran, by the session's name.
+        self._named: dict[str | None, dict[str, Any]] = {}
+
     @no_var_expand
     @line_cell_magic
     @Options(
@@ -75,7 +80,10 @@ class ConvoMagics(Magics):
         system = self._text(cell, raw=args.raw)
         if not system:
             raise InputError("nothing in the cell: write the participant's instructions in it")
-        self._bind(begin_or_update(args, system, overrides(args)))
+        named = overrides(args)
+        session = begin_or_update(args, system, named, self._named.get(args.name, {}))
+        self._named[args.name] = named
+        self._bind(session)
         return None
 
     @no_var_expand
@@ -160,7 +168,7 @@ class ConvoMagics(Magics):
         retry [NAME]             ask the last message again, as an alternative
         reset [NAME]             begin afresh
         services                 the services, their keys and limits
-        models SERVICE [FILTER]  what a service offers
+        models [SERVICE [FILTER]]  what a service offers
         export NAME FILE         as .jsonl, .csv or .md, by the file's ending
         """
         from nbconvo.magics import verbs

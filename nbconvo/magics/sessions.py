@@ -6,27 +6,48 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from nbconvo.configs import default_options
 from nbconvo.display.table import Table
-from nbconvo.services.base import check_positive
+from nbconvo.errors import nearest
+from nbconvo.services.checks import check_positive
 from nbconvo.session import Session, workspace
+from nbconvo.session.profile import chosen
 
 __all__ = ["adjust", "begin_or_update", "sessions_table"]
 
+_WHOM = {"service", "model"}
 
-def begin_or_update(args: argparse.Namespace, system: str, options: dict[str, Any]) -> Session:
+
+def begin_or_update(
+    args: argparse.Namespace, system: str, options: dict[str, Any], before: dict[str, Any]
+) -> Session:
     """Make the session that the cell describes, or change the one of its name; say what changed.
 
-    The cell is all that the session is: an option that is no longer on its line goes back to
-    its default. The history stays, and so do its log and the service's limits.
+    An option that an earlier run of the cell named, and this one does not, goes back to its
+    default. What was chosen elsewhere stays, as do the history, the log and the limits.
+
+    Args:
+        args: The line, parsed.
+        system: The text of the cell.
+        options: The service, model and options that the line names.
+        before: Those that it named when the cell ran before.
     """
     _check_limits(args)
+    chosen(options.get("service"), options.get("model"))  # before anything is changed
     name = args.name or workspace.DEFAULT
     if name not in workspace:
         return _begun(Session(system, name=name, dir=args.dir, **options), args)
     session = workspace.get(name)
-    before = _described(session)
-    session.redefine(system, **options)
-    return _changed(session, before, args)
+    was = _described(session)
+    log = _set_dir(session, args.dir)
+    _choose(session, options, before)
+    gone = before.keys() - options.keys() - _WHOM
+    defaults = {option: default_options()[option] for option in gone}
+    given = {option: value for option, value in options.items() if option not in _WHOM}
+    if defaults or given:
+        session.set_options(**{**defaults, **given})
+    session.set_system(system)
+    return _changed(session, was, args, log)
 
 
 def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
@@ -38,16 +59,14 @@ def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
         return _current(session)
     if args.name not in workspace:
         return _begun(Session(name=args.name, dir=args.dir, **options), args)
+    chosen(options.get("service"), options.get("model"))
     session = workspace.get(args.name)
-    before, given = _described(session), dict(options)
-    service, model = given.pop("service", None), given.pop("model", None)
-    if service is not None:
-        session.set_service(service, model)
-    elif model is not None:
-        session.set_model(model)
-    if given:
+    was = _described(session)
+    log = _set_dir(session, args.dir)
+    _choose(session, options, {})
+    if given := {option: value for option, value in options.items() if option not in _WHOM}:
         session.set_options(**given)
-    return _changed(session, before, args)
+    return _changed(session, was, args, log)
 
 
 def sessions_table() -> Table:
@@ -73,22 +92,41 @@ def _begun(session: Session, args: argparse.Namespace) -> Session:
         *([f"log in {args.dir}"] if args.dir else []),
         *_set_limits(session, args),
     ]
+    others = [name for name in workspace.names() if name != session.name]
+    if near := nearest(session.name or "", others):
+        said.append(f"beside {near!r}")
     if session.service.needs_key and session.service.key is None:
         said.append(f"no key yet: set {session.service.key_variable}")
     return _told(session, ", ".join(said))
 
 
-def _changed(session: Session, before: dict[str, Any], args: argparse.Namespace) -> Session:
-    """Set what else the line names, and say what is different from ``before``."""
-    changes = []
-    if args.dir is not None and str(Path(args.dir).expanduser().absolute()) != session.dir:
-        session.set_dir(args.dir)
-        changes.append(f"log in {args.dir}")
+def _choose(session: Session, options: dict[str, Any], before: dict[str, Any]) -> None:
+    """Change service and model where the line names others than it did before."""
+    if all(options.get(whom) == before.get(whom) for whom in _WHOM):
+        return
+    if "service" in options or before.keys() & _WHOM:
+        session.set_service(options.get("service"), options.get("model"))
+    else:
+        session.set_model(options.get("model"))
+
+
+def _set_dir(session: Session, directory: str | None) -> list[str]:
+    """Log where the line says; return that in words, if it is another place."""
+    if directory is None or str(Path(directory).expanduser().absolute()) == session.dir:
+        return []
+    session.set_dir(directory)
+    return [f"log in {directory}"]
+
+
+def _changed(
+    session: Session, before: dict[str, Any], args: argparse.Namespace, changes: list[str]
+) -> Session:
+    """Set the limits that the line names, and say what is different from ``before``."""
     after = _described(session)
     changes += [
         f"{what} changed" if what == "instructions" else f"{what} {_shown(was)} → {_shown(now)}"
         for what, now in after.items()
-        if (was := before[what]) != now
+        if (was := before.get(what)) != now
     ]
     changes += _set_limits(session, args)
     said = len(session.conversation.messages)

@@ -14,7 +14,7 @@ from nbconvo.magics.arguments import overrides
 from nbconvo.magics.asking import Asking
 from nbconvo.magics.sessions import sessions_table
 from nbconvo.messages import Usage
-from nbconvo.services.base import shown_url
+from nbconvo.services.checks import shown_url
 from nbconvo.session import Session, export, workspace
 
 __all__ = ["VERBS", "run"]
@@ -88,8 +88,10 @@ def _retry(words: list[str], args: argparse.Namespace, asking: Asking) -> Any:
 
 def _services(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
     rows = []
-    for name in services.names():
-        service = services.get(name)
+    known = {services.get(name): name for name in services.names()}
+    in_use = (workspace.default_service(), *(session.service for session in workspace))
+    for service in dict.fromkeys((*known, *in_use)):
+        name = known.get(service, service.name)
         key = _key_of(service)
         limits = (service.max_requests_per_minute, service.max_tokens_per_minute)
         default = " (default)" if service is workspace.default_service() else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from nbconvo.errors import ConnectionFailed
+from nbconvo.errors import ConnectionFailed, InputError
 from nbconvo.services import ChatService
 
 if TYPE_CHECKING:
@@ -43,6 +43,16 @@ class OfflineService(ChatService):
     def account(self) -> tuple[str, None]:
         """One for the service, whichever port its server got."""
         return ("offline", None)
+
+    def check_model(self, model: str) -> None:
+        """Refuse what only a connected service can have."""
+        from nbconvo.offline.models import MODELS
+
+        if model not in MODELS:
+            raise InputError(
+                f"no service is connected that could have the model {model!r}: set a key such as "
+                f"OPENAI_API_KEY, or name a --service; offline there are {', '.join(MODELS)}"
+            )
 
     async def open(self) -> None:
         """Start the server unless it runs on this event loop already.

@@ -21,7 +21,7 @@ from nbconvo.services.checks import (
 )
 from nbconvo.services.failures import failure
 
-__all__ = ["BaseService", "ModelInfo", "Request", "check_positive", "shown_url"]
+__all__ = ["BaseService", "ModelInfo", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +155,18 @@ class BaseService:
         """Return the key, or raise ``MissingKey`` where one is needed and there is none."""
         if (key := self.key) is None and self.needs_key:
             raise MissingKey(
-                f"{self.name} needs a key: set the environment variable {self.key_variable}, "
-                f"or pass api_key= to the service; without one, use --service offline"
+                f"{self.name} needs a key: set {self.key_variable} before Jupyter starts, or in a "
+                f"cell: import os, getpass; os.environ[{self.key_variable!r}] = getpass.getpass(); "
+                "without one there is --service offline"
             )
         if key is not None and not key.reveal().isprintable():
             raise MissingKey(
                 f"the key of {self.name} holds a line break or the like; copy it again"
             )
         return key
+
+    def check_model(self, model: str) -> None:
+        """Raise ``InputError`` if it is known, before anything is sent, that there is no such."""
 
     async def open(self) -> None:
         """Prepare to be asked; runs on the I/O thread before each request. Nothing by default."""

@@ -118,6 +118,8 @@ def failure(
     if status == 404 and model:
         remedy = f"; '%convo models {typed or service}' lists what it has"
         where = f"nothing at {address!r}" if address else "no such address"
+        if address and address.count("/") == 2:  # no path
+            remedy = "; most addresses end in /v1"
         return ModelNotFound(line(f"no model {model!r}, or {where}", remedy), **details)
     if status in {404, 405}:
         where = f" {address!r}" if address else ""

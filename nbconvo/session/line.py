@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 __all__ = ["Line"]
 
@@ -19,26 +20,33 @@ class Line:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lock = asyncio.Lock()
-        self._asked = 0
-        self._pid = 0
+        self._queue: _Queue | None = None
 
     @property
     def busy(self) -> bool:
         """Whether a turn is under way or waits; from any thread."""
-        return self._asked > 0 and self._pid == os.getpid()
+        queue = self._queue
+        return queue is not None and queue.asked > 0 and queue.pid == os.getpid()
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
         """Wait for one's turn, and have it until the end of the block."""
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop, self._lock, self._asked = loop, asyncio.Lock(), 0
-            self._pid = os.getpid()
-        self._asked += 1
+        loop, queue = asyncio.get_running_loop(), self._queue
+        if queue is None or queue.loop is not loop:
+            queue = self._queue = _Queue(loop)
+        queue.asked += 1
         try:
-            async with self._lock:
+            async with queue.lock:
                 yield
         finally:
-            self._asked -= 1
+            queue.asked -= 1
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Those who ask on one event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    asked: int = 0
+    pid: int = field(default_factory=os.getpid)

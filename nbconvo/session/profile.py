@@ -93,6 +93,7 @@ class Profile:
                 f"no model chosen for {service.name}; name one with --model "
                 f"('%convo models {service.typed_as}' lists what it has)"
             )
+        service.check_model(model)
         options = {**self.options, **checked_options(given)}
         return Profile(self.system if system is None else system, service, model, options)
 
@@ -112,7 +113,7 @@ class Profile:
         }
 
 
-def chosen(service: object, model: str | None) -> tuple[BaseService | None, str | None]:
+def chosen(service: object, model: object) -> tuple[BaseService | None, str | None]:
     """Return the service and the model that are named, ``service:model`` taken apart.
 
     Raises:
@@ -122,6 +123,8 @@ def chosen(service: object, model: str | None) -> tuple[BaseService | None, str 
         service = services.get(service)
     elif not isinstance(service, BaseService | None):
         raise InputError(f"service must be a name, an http address or a service, not {service!r}")
+    if not isinstance(model, str | None):
+        raise InputError(f"model must be a text, not {model!r}")
     if model is not None and service is None:
         return split_model(model)
     if model is not None and (split := split_model(model))[0] is service:

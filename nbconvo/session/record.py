@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from nbconvo.conversation import Conversation
+from nbconvo.errors import LogError
 from nbconvo.log import Log, encode_message
 from nbconvo.messages import Message
 
@@ -23,7 +25,7 @@ class Record:
     def __init__(self) -> None:
         self.conversation = Conversation()
         self._log: Log | None = None
-        self._lock = threading.RLock()
+        self._mutex, self._pid = threading.RLock(), os.getpid()
 
     @property
     def dir(self) -> str | None:
@@ -38,35 +40,53 @@ class Record:
         Raises:
             LogError: If it cannot be written; the old log goes on.
         """
-        log = Log(directory, name) if directory else None
         with self._lock:
-            old, self._log = self._log, log
-            self.note("session", **settings)
-            for message in self.conversation:
-                self._write(encode_message(message, self.conversation.parent(message.id)))
-            if self.conversation.leaf is not None:
-                self._write_active()
-        if old is not None:
-            old.close()
+            old, self._log = self._log, Log(directory, name) if directory else None
+            try:
+                self.note("session", **settings)
+                self._write_messages(tuple(self.conversation))
+                if self.conversation.leaf is not None:
+                    self._write_active()
+            except LogError:
+                old, self._log = self._log, old
+                raise
+            finally:
+                if old is not None:
+                    old.close()
 
     def note(self, event: str, **fields: Any) -> None:
         """Write an event that is not a message."""
         with self._lock:
             self._write({"event": event, **fields})
 
-    def commit(self, messages: Sequence[Message], parent: str | None) -> None:
-        """Put ``messages`` one below the other under ``parent``, and end the path there."""
-        with self._lock:
-            self._add(messages, parent)
-            self.conversation.branch(messages[-1].id)
-            self._write_messages(messages)
-            self._write_active()
+    def commit(
+        self,
+        messages: Sequence[Message],
+        parent: str | None,
+        alternatives: Sequence[Message] = (),
+        *,
+        active: bool = True,
+    ) -> None:
+        """Put ``messages`` one below the other under ``parent``, and end the path there.
 
-    def keep(self, messages: Sequence[Message], parent: str | None) -> None:
-        """Put ``messages`` one below the other under ``parent``, off the active path."""
+        Args:
+            messages: What was said.
+            parent: Id of the message before; ``None`` for a first one.
+            alternatives: Put beside the last of ``messages``.
+            active: Whether to end the active path there, rather than leave it as it is.
+        """
         with self._lock:
-            self._add(messages, parent)
-            self._write_messages(messages)
+            # The tree first, all of it: a disk that fails must not lose what was said.
+            for message in messages:
+                self.conversation.add(message, parent)
+                last, parent = parent, message.id
+            for alternative in alternatives:
+                self.conversation.add(alternative, last)
+            if active:
+                self.conversation.branch(parent)
+            self._write_messages((*messages, *alternatives))
+            if active:
+                self._write_active()
 
     def undo(self) -> None:
         """Take the last exchange off the active path."""
@@ -86,12 +106,11 @@ class Record:
             self.conversation.select(message)
             self._write_active()
 
-    # The tree is changed first, all of it: a disk that fails must not lose what was said.
-
-    def _add(self, messages: Sequence[Message], parent: str | None) -> None:
-        for message in messages:
-            self.conversation.add(message, parent)
-            parent = message.id
+    @property
+    def _lock(self) -> AbstractContextManager[Any]:
+        if self._pid != os.getpid():  # another thread of the parent may hold a forked one for ever
+            self._mutex, self._pid = threading.RLock(), os.getpid()
+        return self._mutex
 
     def _write_messages(self, messages: Sequence[Message]) -> None:
         for message in messages:

@@ -192,17 +192,6 @@ class Session:
             raise InputError("the model is not an option: change it with set_model()")
         self._change(self._profile.but(options={**self._profile.options, **checked}))
 
-    def redefine(
-        self,
-        system: str | None,
-        *,
-        service: str | BaseService | None = None,
-        model: str | None = None,
-        **options: Unpack[Options],
-    ) -> None:
-        """Make it what ``Session(system, ...)`` would be; the history, name and log stay."""
-        self._change(Profile.of(system, service, model, options))
-
     def set_dir(self, dir: str | os.PathLike[str] | None) -> None:
         """Log to another directory from now on, with all said so far; ``None`` ends the log.
 
@@ -309,11 +298,14 @@ class Session:
 
         Turns of one session wait for each other.
         """
-        if self._line.busy:
+        if waits := self._line.busy:
             yield Delta(notice=f"{self._line.name} is still answering what was asked before")
-        async with self._line.turn(), aclosing(take(ask, self._record, workspace.client)) as items:
-            async for item in items:
-                yield item
+        async with self._line.turn():
+            if waits:
+                yield Delta(notice="")
+            async with aclosing(take(ask, self._record, workspace.client)) as items:
+                async for item in items:
+                    yield item
 
     async def _whole(self, ask: Ask) -> Reply:
         reply = None

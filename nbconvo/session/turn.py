@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbconvo import tokens
 from nbconvo.conversation import Conversation
-from nbconvo.errors import NbConvoError
 from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
 from nbconvo.session.profile import Profile
@@ -110,33 +109,18 @@ async def take(ask: Ask, record: Record, client: Client) -> AsyncGenerator[Delta
                 yield delta
     except (asyncio.CancelledError, GeneratorExit):
         tally.estimate(messages)
-        _commit(record, asked, tally.messages(ask, "stopped"), parent)
+        if replies := tally.messages(ask, "stopped"):
+            record.commit([*asked, replies[0]], parent, replies[1:])
         raise
-    except NbConvoError as error:
+    except Exception as error:  # a user's own service may raise anything
         tally.estimate(messages)
-        _commit(record, asked, tally.messages(ask, "cut"), parent, active=False)
+        if replies := tally.messages(ask, "cut"):
+            record.commit([*asked, replies[0]], parent, replies[1:], active=False)
         record.note("error", error=type(error).__name__, text=str(error), asked=ask.content)
         raise
     replies = tally.messages(ask)
-    _commit(record, asked, replies, parent)
+    record.commit([*asked, replies[0]], parent, replies[1:])
     yield Reply(replies[0], tuple(reply.content for reply in replies))
-
-
-def _commit(
-    record: Record,
-    asked: Sequence[Message],
-    replies: Sequence[Message],
-    parent: str | None,
-    *,
-    active: bool = True,
-) -> None:
-    """Put a turn on record, its alternatives beside each other; nothing if nothing was said."""
-    if not replies:
-        return
-    put = record.commit if active else record.keep
-    put([*asked, replies[0]], parent)
-    for other in replies[1:]:
-        record.keep([other], record.conversation.parent(replies[0].id))
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:

@@ -39,7 +39,7 @@ class Workspace:
         self.current = self.DEFAULT
         self._sessions: dict[str, Session] = {}
         self._client: Client | None = None
-        self._inherited: list[Client | None] = []
+        self._inherited: list[Client] = []
         self._client_loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -61,7 +61,8 @@ class Workspace:
 
             # After a fork the old one stays referenced: collected, it would close connections
             # that the parent process uses.
-            self._inherited.append(self._client)
+            if self._client is not None:
+                self._inherited.append(self._client)
             self._client, self._client_loop = Client(), loop
         return self._client
 
@@ -89,7 +90,11 @@ class Workspace:
         """
         if (model := self.settings.resolved("model")) and service is self.default_service():
             return split_model(model)[1]
-        return option or service.default_model
+        if option:
+            named, model = split_model(option)
+            if named is service or (named is None and service.name != "offline"):
+                return model
+        return service.default_model
 
     def add(self, session: Session, name: str) -> None:
         """Make ``session`` known as ``name``, in place of one that was; warn if that had talked."""

@@ -6,6 +6,7 @@ The line belongs in the ``conftest.py`` at the root of the tests.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -26,16 +27,22 @@ def fake_provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def nbconvo_env(fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
+def nbconvo_env(
+    fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeProvider]:
     """The fake provider, with an environment in which the service ``openai`` leads to it.
 
     All other ``*_API_KEY`` and ``*_BASE_URL``, and all ``NBCONVO_*``, ``OPENAI_*`` and
     ``OPENROUTER_*``, are removed until the test ends, so that no real account can be reached.
-    Kernels started by the test inherit the environment.
+    Kernels started by the test inherit the environment. Afterwards the names of the test's
+    sessions are free again.
     """
     for name in list(os.environ):
         if name.startswith(_PREFIXES) or name.endswith(_SUFFIXES):
             monkeypatch.delenv(name)
     monkeypatch.setenv("OPENAI_BASE_URL", fake_provider.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-not-a-key")
-    return fake_provider
+    yield fake_provider
+    if nbconvo := sys.modules.get("nbconvo"):
+        for name in nbconvo.sessions.names():
+            nbconvo.sessions.remove(name)

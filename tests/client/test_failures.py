@@ -76,7 +76,7 @@ async def test_a_missing_key_is_refused_before_anything_is_sent(client: Client):
         async def open(self) -> None:
             raise AssertionError("opened")
 
-    with pytest.raises(MissingKey, match="set the environment variable OPENAI_API_KEY"):
+    with pytest.raises(MissingKey, match="set OPENAI_API_KEY before Jupyter starts"):
         await _one(client, Nowhere())
 
 

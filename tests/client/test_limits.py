@@ -197,9 +197,17 @@ def test_other_accounts_have_limiters_of_their_own(client: Client, other: ChatSe
 
 def test_a_service_that_sets_no_limit_does_not_lift_that_of_its_account(client: Client):
     url = "http://127.0.0.1:1/v1"
-    client.limiter(ChatService(KEY, url, max_requests_per_minute=10, max_concurrent=4))
+    limited = ChatService(KEY, url, max_requests_per_minute=10, max_concurrent=4)
+    client.limiter(limited)
     usage = client.limiter(ChatService(KEY, url, max_concurrent=2)).usage()
     assert (usage.max_requests_per_minute, usage.max_concurrent) == (10, 2)
+
+
+def test_a_service_that_is_gone_limits_nobody(client: Client):
+    url = "http://127.0.0.1:1/v1"
+    client.limiter(ChatService(KEY, url, max_requests_per_minute=10))
+    usage = client.limiter(ChatService(KEY, url)).usage()
+    assert usage.max_requests_per_minute is None
 
 
 def test_a_limit_that_is_set_anew_holds_from_then_on(client: Client):

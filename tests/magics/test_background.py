@@ -18,7 +18,7 @@ def test_the_variable_gets_what_the_reply_can_be_waited_for_from(notebook, provi
     joke = notebook.names["joke"]
     assert not joke.done()
     assert ran.result is None
-    assert repr(joke) == "Pending(still answering; await it, or .result())"
+    assert repr(joke) == "Pending(still answering: await it, or .result(), or .cancel())"
     assert joke.result(timeout=5) == "ha"
     assert joke.done()
     assert repr(joke) == "Pending('ha')"

@@ -281,3 +281,38 @@ def test_a_new_session_says_where_it_logs_what_limits_it_and_what_it_lacks(
     assert f"log in {tmp_path}" in said
     assert "at most 20 requests a minute to openrouter" in said
     assert "no key yet: set OPENROUTER_API_KEY" in said
+
+
+def test_running_the_cell_again_keeps_what_was_chosen_elsewhere(notebook, provider):
+    notebook.run("%%session comedian\nbe funny")
+    notebook.run("%session comedian --model offline:echo --temperature 0.7")
+    ran = notebook.run("%%session comedian\nbe very funny")
+    assert ran.lines == ["comedian · offline:echo · instructions changed"]
+    assert workspace["comedian"].options["temperature"] == 0.7
+
+
+def test_what_the_cell_named_before_and_names_no_more_goes_back(notebook, provider):
+    notebook.run("%%session comedian --model offline:echo --temperature 0.7\nbe funny")
+    ran = notebook.run("%%session comedian\nbe funny")
+    assert workspace["comedian"].model == "gpt-5.4-mini"
+    assert workspace["comedian"].options["temperature"] is None
+    assert "model offline:echo → openai:gpt-5.4-mini" in ran.printed
+
+
+@pytest.mark.parametrize("line", ["--dir {file}", "--service nowhere", "--option model=5"])
+def test_a_bad_line_changes_nothing_at_all(notebook, provider, tmp_path, line):
+    file = tmp_path / "a-file"
+    file.touch()
+    notebook.run(f"%%session comedian --dir {tmp_path / 'logs'}\nbe funny")
+    session = workspace["comedian"]
+    before = (session.system, session.options, session.dir)
+    line = line.format(file=file)
+    ran = notebook.run(f"%%session comedian --temperature 0.3 {line}\nbe sad")
+    assert len(ran.lines) == 1
+    assert (session.system, session.options, session.dir) == before
+
+
+def test_a_name_that_is_near_another_is_told(notebook, provider):
+    notebook.run("%%session comedian\nbe funny")
+    ran = notebook.run("%session comedien --model m")
+    assert ran.lines == ["comedien · openai:m · new session, beside 'comedian'"]

@@ -1,10 +1,15 @@
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 COMMAND = [sys.executable, "-m", "nbconvo.offline"]
+
+
+def _heed_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +24,8 @@ def command():
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONWARNINGS": "error"},
+            # Tests that run in the background of a shell inherit an ignored SIGINT.
+            preexec_fn=None if sys.platform == "win32" else _heed_interrupts,
         )
         running.append(process)
         return process

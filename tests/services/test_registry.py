@@ -199,8 +199,9 @@ def test_a_missing_key_is_told_with_the_remedy():
     with pytest.raises(MissingKey) as caught:
         OpenRouterService().checked_key()
     assert str(caught.value) == (
-        "openrouter needs a key: set the environment variable OPENROUTER_API_KEY, "
-        "or pass api_key= to the service; without one, use --service offline"
+        "openrouter needs a key: set OPENROUTER_API_KEY before Jupyter starts, or in a cell: "
+        "import os, getpass; os.environ['OPENROUTER_API_KEY'] = getpass.getpass(); "
+        "without one there is --service offline"
     )
 
 

@@ -13,6 +13,7 @@ from nbconvo import log
 from nbconvo.messages import Message
 from nbconvo.services import OpenAIService
 from nbconvo.session import Session, workspace
+from nbconvo.session.line import Line
 
 
 def said(session: Session) -> list[tuple[str, str]]:
@@ -103,6 +104,61 @@ def test_a_session_with_an_unknown_default_service_leaves_no_log(
     with pytest.raises(Exception, match="no service 'nowhere'"):
         Session(dir=tmp_path / "logs")
     assert not (tmp_path / "logs").exists()
+
+
+async def test_a_turn_that_outlives_its_loop_does_not_count_for_the_next_one():
+    line = Line("x")
+    slow, release = threading.Event(), threading.Event()
+
+    def old_loop() -> None:
+        async def take_a_turn() -> None:
+            async with line.turn():
+                slow.set()
+                await asyncio.to_thread(release.wait)
+
+        asyncio.run(take_a_turn())
+
+    thread = threading.Thread(target=old_loop)
+    thread.start()
+    slow.wait(5)
+    async with line.turn():
+        release.set()
+        await asyncio.to_thread(thread.join)
+        assert line.busy
+    assert not line.busy
+
+
+async def test_a_service_of_ones_own_that_fails_loses_nothing_of_what_had_come(provider):
+    class Failing(OpenAIService):
+        def deltas(self, event):
+            for delta in super().deltas(event):
+                yield delta
+                if delta.text:
+                    raise KeyError("mine")
+
+    provider.reply("some text", deltas=4)
+    session = Session(service=Failing(), model="m")
+    with pytest.raises(KeyError):
+        await session.ask("go")
+    assert said(session) == []
+    assert [m.finish_reason for m in session.conversation if m.role == "assistant"] == ["cut"]
+
+
+def test_a_log_that_fails_while_it_is_begun_leaves_the_old_one(tmp_path, monkeypatch):
+    session = Session(dir=tmp_path / "old")
+    old = session.dir
+
+    def fail(self, event):
+        raise log.writing.LogError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log.Log, "write", fail)
+        with pytest.raises(Exception, match="no space left"):
+            session.set_dir(tmp_path / "new")
+    assert session.dir == old
+    session.set_system("still logged")
+    (file,) = (tmp_path / "old").iterdir()
+    assert "still logged" in file.read_text()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
