@@ -20,7 +20,6 @@ from IPython.core.magic import (
 )
 
 from nbconvo.errors import InputError
-from nbconvo.magics.arguments import overrides, parse, split_text, variable
 from nbconvo.magics.options import MODEL_OPTIONS, Options, option
 
 __all__ = ["ConvoMagics"]
@@ -69,6 +68,7 @@ class ConvoMagics(Magics):
 
             %session comedian --model offline:eliza
         """
+        from nbconvo.magics.arguments import overrides, parse
         from nbconvo.magics.sessions import adjust, begin_or_update, sessions_table
 
         args = parse(self.session, line)
@@ -109,6 +109,7 @@ class ConvoMagics(Magics):
 
             %ask comedian another one, please
         """
+        from nbconvo.magics.arguments import overrides, parse, split_text, variable
         from nbconvo.magics.asking import Asking
         from nbconvo.session import workspace
 
@@ -139,6 +140,7 @@ class ConvoMagics(Magics):
     )
     def exchange(self, line: str, cell: str) -> Any:
         """Let participants talk to each other, in turn, beginning with the text of the cell."""
+        from nbconvo.magics.arguments import parse, variable
         from nbconvo.magics.asking import Asking
         from nbconvo.session import workspace
 
@@ -172,6 +174,7 @@ class ConvoMagics(Magics):
         export NAME FILE         as .jsonl, .csv or .md, by the file's ending
         """
         from nbconvo.magics import verbs
+        from nbconvo.magics.arguments import parse
         from nbconvo.magics.asking import Asking
 
         args = parse(self.convo, line)
