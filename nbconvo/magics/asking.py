@@ -54,7 +54,6 @@ class Asking:
         """Ask while other cells run; the variable gets what the replies can be awaited from."""
         columns = _columns(asked)
         screen = self._screen(side_by_side=len(asked) > 1, at_once=True)
-        # Here and now: what the next cell asks comes after it.
         pending = Pending(
             # Of one or of several, an error stays with its column: no cell waits to show it.
             workspace.bridge.batches(chorus(asked), workspace.settings.repaint),

@@ -37,17 +37,7 @@ def begin_or_update(
     name = args.name or workspace.DEFAULT
     if name not in workspace:
         return _begun(Session(system, name=name, dir=args.dir, **options), args)
-    session = workspace.get(name)
-    was = _described(session)
-    log = _set_dir(session, args.dir)
-    _choose(session, options, before)
-    gone = before.keys() - options.keys() - _WHOM
-    defaults = {option: default_options()[option] for option in gone}
-    given = {option: value for option, value in options.items() if option not in _WHOM}
-    if defaults or given:
-        session.set_options(**{**defaults, **given})
-    session.set_system(system)
-    return _changed(session, was, args, log)
+    return _change(workspace.get(name), args, options, before, system)
 
 
 def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
@@ -61,12 +51,7 @@ def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
         return _begun(Session(name=args.name, dir=args.dir, **options), args)
     chosen(options.get("service"), options.get("model"))
     session = workspace.get(args.name)
-    was = _described(session)
-    log = _set_dir(session, args.dir)
-    _choose(session, options, {})
-    if given := {option: value for option, value in options.items() if option not in _WHOM}:
-        session.set_options(**given)
-    return _changed(session, was, args, log)
+    return _change(session, args, options, {}, session.system)
 
 
 def sessions_table() -> Table:
@@ -98,6 +83,27 @@ def _begun(session: Session, args: argparse.Namespace) -> Session:
     if session.service.needs_key and session.service.key is None:
         said.append(f"no key yet: set {session.service.key_variable}")
     return _told(session, ", ".join(said))
+
+
+def _change(
+    session: Session,
+    args: argparse.Namespace,
+    options: dict[str, Any],
+    before: dict[str, Any],
+    system: str | None,
+) -> Session:
+    """Make of ``session`` what the line names; say what is different from before."""
+    was = _described(session)
+    log = _set_dir(session, args.dir)
+    _choose(session, options, before)
+    gone = before.keys() - options.keys() - _WHOM
+    defaults = {option: default_options()[option] for option in gone}
+    given = {option: value for option, value in options.items() if option not in _WHOM}
+    if defaults or given:
+        session.set_options(**{**defaults, **given})
+    if system != session.system:
+        session.set_system(system)
+    return _changed(session, was, args, log)
 
 
 def _choose(session: Session, options: dict[str, Any], before: dict[str, Any]) -> None:
