@@ -7,10 +7,9 @@ an earlier message the active one, and leave what was there beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from nbconvo.errors import InputError
-from nbconvo.messages import Cell, Message, Usage, _new_id
+from nbconvo.messages import Cell, Message, Usage
 
 __all__ = ["Conversation"]
 
@@ -22,19 +21,22 @@ class Conversation:
         self._messages: dict[str, Message] = {}
         self._parents: dict[str, str | None] = {}
         self._children: dict[str | None, list[str]] = {None: []}
-        self._leaf: str | None = None
+        self._depths: dict[str, int] = {}
+        # Kept rather than walked: to read a long history must not cost its length.
+        self._path: tuple[Message, ...] = ()
+        self._usage = Usage()
 
     # --- reading ---------------------------------------------------------------------------
 
     @property
     def leaf(self) -> str | None:
         """Id of the last message of the active path; ``None`` when it is empty."""
-        return self._leaf
+        return self._path[-1].id if self._path else None
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """The active path, first message first."""
-        return self.path(self._leaf)
+        return self._path
 
     @property
     def responses(self) -> tuple[Message, ...]:
@@ -49,15 +51,35 @@ class Conversation:
     @property
     def usage(self) -> Usage:
         """What all replies took, those off the active path included: they were paid for."""
-        return sum((message.usage for message in self if message.usage), Usage())
+        return self._usage
 
     def path(self, leaf: str | None) -> tuple[Message, ...]:
         """The messages from the first to ``leaf``."""
-        found = []
+        beside: list[Message] = []
+        kept = 0
         while leaf is not None:
-            found.append(self[leaf])
+            if (place := self.place(leaf)) is not None:
+                kept = place + 1
+                break
+            beside.append(self[leaf])
             leaf = self._parents[leaf]
-        return tuple(reversed(found))
+        # The very same object for the same path: whoever watches it sees at once that it is.
+        return (*self._path[:kept], *reversed(beside)) if beside else self._path[:kept]
+
+    def place(self, message: str) -> int | None:
+        """Where ``message`` stands on the active path, 0 for the first; ``None``: not on it."""
+        path, depth = self._path, self._depths[self[message].id]
+        return depth if depth < len(path) and path[depth].id == message else None
+
+    def following(self, message: str) -> tuple[Message, ...]:
+        """The messages after ``message`` on the active path.
+
+        Raises:
+            InputError: If ``message`` is not on the active path.
+        """
+        if (place := self.place(message)) is None:
+            raise InputError(f"message {message!r} is not on the active path")
+        return self._path[place + 1 :]
 
     def parent(self, message: str) -> str | None:
         """Id of the message before ``message``; ``None`` if it is a first one."""
@@ -108,7 +130,10 @@ class Conversation:
         self._messages[message.id] = message
         self._parents[message.id] = parent
         self._children[message.id] = []
+        self._depths[message.id] = 0 if parent is None else self._depths[parent] + 1
         self._children[parent].append(message.id)
+        if message.usage is not None:
+            self._usage += message.usage
 
     def append(self, *messages: Message) -> None:
         """Go on: put ``messages`` one below the other at the end of the active path."""
@@ -118,18 +143,19 @@ class Conversation:
             if new in self._messages or new in ids[:place]:
                 raise InputError(f"message {new!r} is already in this conversation")
         for message in messages:
-            self.add(message, self._leaf)
-            self._leaf = message.id
+            self.add(message, self.leaf)
+            self.branch(message.id)
 
     def branch(self, message: str | None) -> None:
         """End the active path at ``message``, to go on from there; ``None`` begins afresh."""
-        self._leaf = None if message is None else self[message].id
+        self._path = self.path(message)
 
     def select(self, message: str) -> None:
         """Lead the active path through ``message`` and on to the newest that follows it."""
-        self.branch(message)
-        while self._leaf is not None and (children := self._children[self._leaf]):
-            self._leaf = children[-1]
+        leaf = self[message].id
+        while children := self._children[leaf]:
+            leaf = children[-1]
+        self.branch(leaf)
 
     def reset(self) -> None:
         """Begin afresh; what was said stays in the tree."""
@@ -160,8 +186,7 @@ class Conversation:
         path = self.messages
         starts = [place for place, message in enumerate(path) if message.role == "user"]
         kept = path[starts[-n] :] if 0 < n <= len(starts) else path if n else ()
-        # A copy was not asked again: usage and cell stay with the original.
-        copies = tuple(replace(m, id=_new_id(), usage=None, cell=None) for m in kept)
+        copies = tuple(message.copied(cell=None) for message in kept)
         self.reset()
         self.append(*copies)
         return copies

@@ -7,6 +7,7 @@
     │   └── UnknownName         no such session, option, service or model
     ├── MissingKey              the service needs a key and none was found
     ├── Busy                    the session is answering and cannot be changed now
+    ├── Halted                  the reply was stopped from elsewhere; what was said is kept
     ├── LogError                the log or an export cannot be written or read
     ├── RequestTooLarge         larger than the rate limit can ever admit
     └── ServiceError            the service did not answer as asked
@@ -32,6 +33,7 @@ __all__ = [
     "BadRequest",
     "Busy",
     "ConnectionFailed",
+    "Halted",
     "InputError",
     "LogError",
     "MissingKey",
@@ -88,6 +90,10 @@ class MissingKey(NbConvoError):
 
 class Busy(NbConvoError):
     """The session is answering; its history cannot be changed until it is done."""
+
+
+class Halted(NbConvoError):
+    """The reply was stopped from elsewhere, by ``Session.stop``; the part that had come is kept."""
 
 
 class LogError(NbConvoError):

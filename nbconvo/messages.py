@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-__all__ = ["Cell", "Delta", "Message", "Role", "Usage"]
+__all__ = ["Cell", "Delta", "Message", "Role", "Usage", "new_id"]
 
 Role = Literal["system", "user", "assistant"]
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """Return an id for a message, unique within and across conversations."""
     return uuid.uuid4().hex
 
 
@@ -104,7 +105,8 @@ class Message:
     Attributes:
         role: Who speaks: ``system``, ``user`` or ``assistant``.
         content: The text.
-        name: The speaker's name: for the assistant that of its session.
+        name: The speaker's name: for the assistant that of its session; for a user's message
+            that of the participants whose words it holds, ``None`` for the user's own.
         id: Unique within and across conversations.
         created: When it was complete, in UTC.
         cell: The notebook cell that asked, for a user's message.
@@ -120,7 +122,7 @@ class Message:
     role: Role
     content: str
     name: str | None = None
-    id: str = field(default_factory=_new_id)
+    id: str = field(default_factory=new_id)
     created: datetime = field(default_factory=_now)
     cell: Cell | None = None
     service: str | None = None
@@ -129,3 +131,7 @@ class Message:
     finish_reason: str | None = None
     seconds: float | None = None
     reasoning: str = ""
+
+    def copied(self, cell: Cell | None) -> Message:
+        """Return a copy for another place: it was not asked again, so it takes no usage along."""
+        return replace(self, id=new_id(), usage=None, cell=cell)

@@ -17,6 +17,8 @@ __all__ = ["chorus", "conversing", "exchange"]
 
 _PATIENCE = 0.1  # seconds
 
+_Said = tuple[str | None, str]
+
 
 async def exchange(
     participants: Sequence[Session], opening: str, *, rounds: int = 3
@@ -69,12 +71,14 @@ async def _conversing(
     participants: Sequence[Session], opening: str, rounds: int, cell: Cell | None
 ) -> AsyncGenerator[tuple[int, Delta | Reply]]:
     names = [session.name or f"participant {n}" for n, session in enumerate(participants, 1)]
-    unheard: list[list[str]] = [[opening] for _ in participants]
+    # What each has yet to hear: who said it (nobody: the opening), and what.
+    unheard: list[list[_Said]] = [[(None, opening)] for _ in participants]
     spoken = False
     try:
         for _ in range(rounds):
             for place, speaker in enumerate(participants):
-                ask = replace(speaker.prepare("\n\n".join(unheard[place])), cell=cell)
+                text, speakers = _joined(unheard[place])
+                ask = replace(speaker.prepare(text), cell=cell, speaker=speakers)
                 known, said = {message.id for message in speaker.conversation}, ""
                 try:
                     async with aclosing(speaker.answer(ask)) as items:
@@ -93,7 +97,7 @@ async def _conversing(
                         unheard[place] = []
                         for other, waiting in enumerate(unheard):
                             if other != place:
-                                waiting.append(f"{names[place]}: {said.strip() or '…'}")
+                                waiting.append((names[place], said.strip() or "…"))
     finally:
         # Who spoke last was not heard by all: each history holds the whole exchange.
         failed = await _hear(participants, unheard, cell) if spoken else None
@@ -102,23 +106,30 @@ async def _conversing(
 
 
 async def _hear(
-    participants: Sequence[Session], unheard: Sequence[Sequence[str]], cell: Cell | None
+    participants: Sequence[Session], unheard: Sequence[Sequence[_Said]], cell: Cell | None
 ) -> BaseException | None:
     """Let each hear what is left; return the first error, if a log could not be written.
 
     One who is answering somebody else hears it afterwards: an interrupt must not wait for that.
     """
-    hearing = [
-        asyncio.create_task(session.hear("\n\n".join(waiting), cell))
-        for session, waiting in zip(participants, unheard, strict=True)
-        if waiting
-    ]
+    hearing = []
+    for session, waiting in zip(participants, unheard, strict=True):
+        if waiting:
+            text, speakers = _joined(waiting)
+            hearing.append(asyncio.create_task(session.hear(text, cell, speakers)))
     if hearing:
         await asyncio.wait(hearing, timeout=_PATIENCE)
     for task in hearing:
         task.add_done_callback(_looked_at)
     errors = [task.exception() for task in hearing if task.done() and not task.cancelled()]
     return next((error for error in errors if error is not None), None)
+
+
+def _joined(unheard: Sequence[_Said]) -> tuple[str, str | None]:
+    """Return all that was said as one text, each part under its speaker, and the speakers."""
+    text = "\n\n".join(said if name is None else f"{name}: {said}" for name, said in unheard)
+    speakers = dict.fromkeys(name for name, _ in unheard if name is not None)
+    return text, ", ".join(speakers) or None
 
 
 def _looked_at(task: asyncio.Task[None]) -> None:

@@ -6,16 +6,16 @@ import asyncio
 import itertools
 import math
 import random
-import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
+from nbconvo.client.accounts import Account, Accounts, AccountUsage
 from nbconvo.client.connection import Link, connected, new_http, proxy_for, timeouts
 from nbconvo.client.reading import deltas_of, failure_of, json_of
 from nbconvo.client.ready import Ready
 from nbconvo.errors import ConnectionFailed, RateLimited, ServiceError, TimedOut
-from nbconvo.limiter import LONGEST_WAIT, Limiter, LocalLimiter
+from nbconvo.limiter import LONGEST_WAIT, Limiter
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services import BaseService, ModelInfo, Request
 
@@ -30,13 +30,6 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF, _JITTER = 0.5, 8.0, 0.25
 _CONNECT_ATTEMPTS = 3  # a server that is not there is told of soon
 _SILENT_ATTEMPTS = 2  # what timed out may be under way, and be paid for
 _WORTH_A_NOTICE = 0.3  # seconds of waiting that a reader wonders about
-_TYPICAL_OUTPUT = 256  # tokens, until replies have been seen
-
-
-class _Limits(TypedDict):
-    max_requests_per_minute: float | None
-    max_tokens_per_minute: float | None
-    max_concurrent: int | None
 
 
 class _Again(Exception):
@@ -65,35 +58,19 @@ class Client:
         self._sleep = sleep
         self._jitter = jitter
         self._http: aiohttp.ClientSession | None = None
-        self._limiters: dict[object, LocalLimiter] = {}
-        self._limits: dict[object, _Limits] = {}
-        # By account, in the order in which they asked last.
-        self._sharing: dict[object, list[weakref.ref[BaseService]]] = {}
+        self._accounts = Accounts()
         self._opened: dict[int, BaseService] = {}
-        self._mean_output: dict[tuple[object, str | None], float] = {}
 
     def limiter(self, service: BaseService) -> Limiter:
-        """Return the limiter of the service's account.
+        """Return the limiter of the service's account."""
+        return self._account(service).limiter
 
-        Of several services with one account, a limit that one leaves open is the others'; of
-        those that set it now, the one that asked last.
+    def accounts(self) -> tuple[AccountUsage, ...]:
+        """Return what each account that was asked has used since the client was made.
+
+        In the order in which they were first asked. Cheap, and safe from any thread.
         """
-        account = service.account
-        alive = (reference() for reference in self._sharing.get(account, ()))
-        sharing = [other for other in alive if other is not None and other is not service]
-        sharing.append(service)
-        self._sharing[account] = [weakref.ref(sharer) for sharer in sharing]
-        limits: _Limits = {
-            "max_requests_per_minute": _stated("max_requests_per_minute", sharing),
-            "max_tokens_per_minute": _stated("max_tokens_per_minute", sharing),
-            "max_concurrent": _stated("max_concurrent", sharing),
-        }
-        if account not in self._limiters:
-            self._limiters[account] = LocalLimiter(**limits, name=service.name)
-        elif limits != self._limits[account]:
-            self._limiters[account].set_limits(**limits)
-        self._limits[account] = limits
-        return self._limiters[account]
+        return self._accounts.usages()
 
     async def stream(
         self,
@@ -113,12 +90,13 @@ class Client:
         """
         service.checked_key()
         await self._open(service)
-        typical = self._mean_output.get((service.account, model), _TYPICAL_OUTPUT)
+        typical = self._accounts.of(service).typical_output(model)
         ready = Ready.of(service, messages, model, options, typical)
-        limiter = self.limiter(service)
+        account = self._account(service)
+        self._accounts.show(account, service)
         for attempt in itertools.count(1):
             try:
-                async with aclosing(self._attempt(ready, limiter, attempt)) as deltas:
+                async with aclosing(self._attempt(ready, account, attempt)) as deltas:
                     async for delta in deltas:
                         yield delta
                 return
@@ -146,20 +124,21 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections, and the services that brought a server of their own."""
-        opened, self._opened, self._sharing = self._opened, {}, {}
+        opened, self._opened = self._opened, {}
+        self._accounts.unshare()
         http, self._http = self._http, None
         if http is not None:
             await http.close()
         for service in opened.values():
             await service.close()
 
-    async def _attempt(self, ready: Ready, limiter: Limiter, attempt: int) -> AsyncGenerator[Delta]:
+    async def _attempt(self, ready: Ready, account: Account, attempt: int) -> AsyncGenerator[Delta]:
         """Send the request once, within the limits, and settle with them whatever happens.
 
         Raises:
             _Again: If it failed before the reply began, and is to be tried again.
         """
-        service = ready.service
+        service, limiter = ready.service, account.limiter
         waits = attempt > 1
         if attempt == 1 and (notice := _waiting(service, limiter, ready.expected)):
             waits = True
@@ -182,9 +161,9 @@ class Client:
                             used = usage.total_tokens if usage else ready.prompt + output // 4
                             yield delta
             if usage is None:
-                usage = Usage(ready.prompt, output // 4, requests=1, estimated=True)
+                usage = _estimated(ready, output)
                 yield Delta(usage=usage)
-            self._learn_output(ready, usage.output_tokens)
+            account.learn_output(ready.model, usage.output_tokens / ready.replies)
         except ServiceError as error:
             delay = error.retry_after or self._backoff(attempt)
             if isinstance(error, RateLimited):
@@ -197,7 +176,9 @@ class Client:
                 raise
             raise _Again(error, delay) from None
         finally:
-            limiter.settle(permit, used if link.reached else None)
+            if usage is None and output:  # it broke off, or its reader left
+                usage = _estimated(ready, output)
+            account.settle(permit, used if link.reached else None, usage)
 
     def _send(
         self, service: BaseService, request: Request, data: bytes | io.BytesIO | None = None
@@ -225,10 +206,11 @@ class Client:
         backoff = min(_FIRST_BACKOFF * 2.0 ** (attempt - 1), _LONGEST_BACKOFF)
         return backoff * (1 - _JITTER * self._jitter())
 
-    def _learn_output(self, ready: Ready, output: int) -> None:
-        key, each = (ready.service.account, ready.model), output / ready.replies
-        mean = self._mean_output.get(key, each)
-        self._mean_output[key] = mean + 0.2 * (each - mean)
+    def _account(self, service: BaseService) -> Account:
+        """Return the service's account, with the limits that it states now."""
+        account = self._accounts.of(service)
+        account.share(service)
+        return account
 
 
 def _worth_another(service: BaseService, error: ServiceError, attempt: int) -> bool:
@@ -240,12 +222,9 @@ def _worth_another(service: BaseService, error: ServiceError, attempt: int) -> b
     return error.retryable and attempt < attempts
 
 
-def _stated(limit: str, sharing: Sequence[BaseService]) -> Any:
-    """Return what the service that asked last says of ``limit``, of those that say anything."""
-    for service in reversed(sharing):
-        if (value := getattr(service, limit)) is not None:
-            return value
-    return None
+def _estimated(ready: Ready, output: int) -> Usage:
+    """Return the usage of a reply of ``output`` characters whose service told none."""
+    return Usage(ready.prompt, output // 4, requests=1, estimated=True)
 
 
 def _waiting(service: BaseService, limiter: Limiter, expected: int) -> str | None:

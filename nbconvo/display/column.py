@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from nbconvo.cards import Card, footer
-from nbconvo.errors import NbConvoError
+from nbconvo.errors import Halted, NbConvoError
 from nbconvo.markdown import Growing, plain
 from nbconvo.messages import Delta
 from nbconvo.session import Reply
@@ -55,7 +55,8 @@ class Column:
     def add(self, item: Delta | Reply | NbConvoError) -> None:
         """Take the next piece."""
         if isinstance(item, NbConvoError):
-            self.end("cut" if self.text else None, item)
+            how = "stopped" if isinstance(item, Halted) else "cut"
+            self.end(how if self.text else None, item)
         elif isinstance(item, Reply):
             self.reply, self._notice = item, None if item else "an empty reply"
         elif item.notice is not None:
@@ -80,6 +81,10 @@ class Column:
         who = (self._speaker,) if self.name is None else ()
         made = self._ending if self.reply is None else footer(self.reply.message)
         return tuple(filter(None, (*who, *made, self._aside))) if made else ()
+
+    def body(self) -> tuple[str, str]:
+        """Return the HTML of the reply so far: closed blocks, and what may still change."""
+        return self._growing.parts()
 
     def card(self, *, busy: bool, html: bool = True) -> Card:
         """Return the card that shows it now; without ``html`` for where only text is shown."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from nbconvo.display.column import Column
 from nbconvo.display.screens import Screen
-from nbconvo.errors import NbConvoError, Stopped
+from nbconvo.errors import Halted, NbConvoError, Stopped
 from nbconvo.messages import Delta
 from nbconvo.session import Reply
 
@@ -44,7 +44,7 @@ def show(
             screen.paint(columns, final=False)
     except BaseException as error:
         # However it ends, the page must not look as if something were still to come.
-        stopped = isinstance(error, KeyboardInterrupt)
+        stopped = isinstance(error, KeyboardInterrupt | Halted)
         kept = _end(open_columns.values(), "stopped" if stopped else "cut")
         screen.paint(columns, final=True)
         if stopped:

@@ -17,9 +17,11 @@ class Permit:
 
     Attributes:
         tokens: Tokens reserved for it, prompt and expected reply together.
+        first: Whether it was asked for with ``first``: the request is sent once more.
     """
 
     tokens: int
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class LimiterUsage:
         total_requests: Requests since the limiter was made.
         total_tokens: Tokens since the limiter was made.
         rate_limited: How often the service answered 429.
+        retries: Those of ``total_requests`` that were sent once more (``first``).
     """
 
     max_requests_per_minute: float | None
@@ -51,12 +54,14 @@ class LimiterUsage:
     total_requests: int
     total_tokens: int
     rate_limited: int
+    retries: int
 
 
 class Limiter(Protocol):
     """Admits requests in order, so that the service has no reason to refuse one.
 
-    All but :meth:`usage` and :meth:`wait` are called on one event loop, the I/O thread's.
+    All but :meth:`usage`, :meth:`history` and :meth:`wait` are called on one event loop, the
+    I/O thread's.
     """
 
     async def acquire(self, tokens: int, *, first: bool = False) -> Permit:
@@ -97,4 +102,12 @@ class Limiter(Protocol):
 
     def usage(self) -> LimiterUsage:
         """Return a snapshot; cheap, and safe from any thread."""
+        ...
+
+    def history(self) -> tuple[int, ...]:
+        """Return the requests sent in each 5 s of the last 5 minutes, 60 counts, oldest first.
+
+        It changes only when a request went out, turned out to be never sent, or 5 s have passed.
+        Cheap, and safe from any thread.
+        """
         ...

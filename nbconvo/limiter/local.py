@@ -10,7 +10,7 @@ from collections.abc import Callable
 from nbconvo.limiter.alarm import Alarm
 from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit
 from nbconvo.limiter.bucket import Bucket
-from nbconvo.limiter.minute import Minute
+from nbconvo.limiter.recent import Recent
 from nbconvo.limiter.refusals import paused, refuse, too_large
 from nbconvo.limiter.turns import Turn, Turns
 
@@ -52,8 +52,8 @@ class LocalLimiter:
         self._turns = Turns()
         # Each permit in flight, with the second of the clock in which it was counted.
         self._held: dict[Permit, int] = {}
-        self._minute = Minute()
-        self._total_requests = self._total_tokens = self._rate_limited = 0
+        self._recent = Recent()
+        self._total_requests = self._total_tokens = self._rate_limited = self._retries = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._wake)
         self._next_at = self._paused_until = -math.inf
@@ -104,7 +104,7 @@ class LocalLimiter:
         if (left := self._paused_until - now) > LONGEST_WAIT:
             raise paused(self.name, left)
         if self._turns.clear_for(first) and self._has_room() and self._delay(tokens, now) <= _TICK:
-            return self._grant(tokens, now)
+            return self._grant(tokens, now, first)
         loop = self._adopt_loop()
         turn: Turn = loop.create_future()
         is_head = self._turns.clear_for(first)
@@ -133,8 +133,10 @@ class LocalLimiter:
             self._correct(self._tokens, change)
         unsent = 1 if tokens is None else 0
         if change or unsent:
-            self._minute.add(second, -unsent, change)
+            self._recent.add(second, -unsent, change)
             self._total_requests -= unsent
+            if unsent and permit.first:
+                self._retries -= 1
             self._total_tokens += change
         if self._turns:
             self._wake()
@@ -162,7 +164,7 @@ class LocalLimiter:
     def usage(self) -> LimiterUsage:
         """Return a snapshot; cheap, and safe from any thread."""
         now = self._clock()
-        requests, tokens = self._minute.counts(int(now))
+        requests, tokens = self._recent.minute(int(now))
         queued = len(self._turns)
         return LimiterUsage(
             max_requests_per_minute=self._max_requests,
@@ -177,7 +179,12 @@ class LocalLimiter:
             total_requests=self._total_requests,
             total_tokens=self._total_tokens,
             rate_limited=self._rate_limited,
+            retries=self._retries,
         )
+
+    def history(self) -> tuple[int, ...]:
+        """Return the requests sent in each 5 s of the last 5 minutes, oldest first."""
+        return self._recent.history(int(self._clock()))
 
     def _has_room(self) -> bool:
         return self._max_concurrent is None or len(self._held) < self._max_concurrent
@@ -191,16 +198,18 @@ class LocalLimiter:
             delay = wait
         return delay
 
-    def _grant(self, tokens: int, now: float) -> Permit:
+    def _grant(self, tokens: int, now: float, first: bool) -> Permit:
         if self._requests is not None:
             self._requests.take(1, now)
         if self._tokens is not None:
             self._tokens.take(tokens, now)
-        permit = Permit(tokens)
+        permit = Permit(tokens, first)
         second = self._held[permit] = int(now)
-        self._minute.add(second, 1, tokens)
+        self._recent.add(second, 1, tokens)
         self._total_requests += 1
         self._total_tokens += tokens
+        if first:
+            self._retries += 1
         return permit
 
     def _correct(self, bucket: Bucket, change: int) -> None:
@@ -223,7 +232,7 @@ class LocalLimiter:
             self._forget_loop()
         now = self._clock()
         while (head := self._turns.head()) is not None:
-            turn, tokens = head
+            turn, tokens, first = head
             if not turn.done():
                 delay = self._delay(tokens, now)
                 self._next_at = now + delay
@@ -232,7 +241,7 @@ class LocalLimiter:
                 if delay > _TICK:
                     self._alarm.set(turn.get_loop(), delay)
                     return
-                turn.set_result(self._grant(tokens, now))
+                turn.set_result(self._grant(tokens, now, first))
             self._turns.leave(turn)
         self._alarm.stop()
 

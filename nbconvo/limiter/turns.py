@@ -50,11 +50,11 @@ class Turns:
                 return True
         return False
 
-    def head(self) -> tuple[Turn, int] | None:
-        """Return whose turn is next, and its tokens; ``None`` when nobody waits."""
+    def head(self) -> tuple[Turn, int, bool] | None:
+        """Return whose turn is next, its tokens, and whether it was sent back before."""
         for lane in (self._returned, self._waiting):
             for turn, tokens in lane.items():
-                return turn, tokens
+                return turn, tokens, lane is self._returned
         return None
 
     def larger_than(self, tokens: float) -> list[tuple[Turn, int]]:

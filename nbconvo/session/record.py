@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from nbconvo.conversation import Conversation
@@ -20,9 +20,13 @@ class Record:
     """Every change to :attr:`conversation` goes through here, and into the log if there is one.
 
     Safe from any thread: replies are committed on the I/O thread, while cells undo and branch.
+
+    Args:
+        changed: Called after each change to the conversation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
         self.conversation = Conversation()
         self._log: Log | None = None
         self._mutex, self._pid = threading.RLock(), os.getpid()
@@ -75,7 +79,7 @@ class Record:
             alternatives: Put beside the last of ``messages``.
             active: Whether to end the active path there, rather than leave it as it is.
         """
-        with self._lock:
+        with self._changing():
             # The tree first, all of it: a disk that fails must not lose what was said.
             for message in messages:
                 self.conversation.add(message, parent)
@@ -90,24 +94,47 @@ class Record:
 
     def undo(self) -> None:
         """Take the last exchange off the active path."""
-        with self._lock:
+        with self._changing():
             self.conversation.undo()
             self._write_active()
 
     def branch(self, message: str | None) -> None:
         """End the active path at ``message``; ``None`` begins afresh."""
-        with self._lock:
+        with self._changing():
             self.conversation.branch(message)
             self._write_active()
 
     def select(self, message: str) -> None:
         """Lead the active path through ``message``."""
-        with self._lock:
+        with self._changing():
             self.conversation.select(message)
             self._write_active()
 
+    def remove(self, message: str) -> None:
+        """Lead the active path past ``message``, on to copies of what follows it there.
+
+        Raises:
+            InputError: If it is not on the active path.
+        """
+        with self._changing():
+            parent = self.conversation.parent(message)
+            copies = [m.copied(cell=m.cell) for m in self.conversation.following(message)]
+            if copies:
+                self.commit(copies, parent)
+            else:
+                self.branch(parent)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the lock; afterwards tell of the change, on disk or not."""
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._changed()
+
     @property
-    def _lock(self) -> AbstractContextManager[Any]:
+    def _lock(self) -> threading.RLock:
         if self._pid != os.getpid():  # another thread of the parent may hold a forked one for ever
             self._mutex, self._pid = threading.RLock(), os.getpid()
         return self._mutex

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
+from nbconvo.bridge import Job
 from nbconvo.configs import checked_options
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
@@ -20,7 +22,8 @@ from nbconvo.session.line import Line
 from nbconvo.session.profile import Options, Overrides, Profile, chosen
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
-from nbconvo.session.turn import Ask, messages_of, place_of, set_aside, take
+from nbconvo.session.turn import Ask, Turn, messages_of, place_of, set_aside
+from nbconvo.session.turns import Turns
 from nbconvo.session.workspace import workspace
 
 if TYPE_CHECKING:
@@ -61,8 +64,9 @@ class Session:
             raise InputError("tools are not supported by this version; leave tools=None")
         self.name = _checked_name(name)
         self._profile = Profile.of(system, service, model, options)
-        self._record = Record()
+        self._record = Record(workspace.changed)
         self._line = Line(repr(name) if name else "the session")
+        self._turns = Turns(workspace.changed)
         if directory := dir or workspace.settings.resolved("dir"):
             self.set_dir(directory)
         if name is not None:
@@ -85,9 +89,7 @@ class Session:
             MissingKey, RequestTooLarge: Before anything is sent.
             ServiceError: If the service does not answer as asked; the history stays as it was.
         """
-        return await workspace.bridge.start(
-            self._whole(self.prepare(instruction, context, **overrides))
-        )
+        return await self.start(self.prepare(instruction, context, **overrides))
 
     followup = ask
 
@@ -95,8 +97,7 @@ class Session:
         self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Begin afresh, then as :meth:`ask`; what was said before stays in the tree."""
-        ask = self.prepare(instruction, context, begin=True, **overrides)
-        return await workspace.bridge.start(self._whole(ask))
+        return await self.start(self.prepare(instruction, context, placed=True, **overrides))
 
     async def stream(
         self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
@@ -111,9 +112,27 @@ class Session:
                 if isinstance(item, Delta):
                     yield item
 
-    async def retry(self, **overrides: Unpack[Overrides]) -> Reply:
-        """Ask again for the last reply; the new one becomes an alternative to it."""
-        return await workspace.bridge.start(self._whole(self.prepare_retry(**overrides)))
+    async def retry(
+        self, reply: Message | str | None = None, **overrides: Unpack[Overrides]
+    ) -> Reply:
+        """Ask again for ``reply`` (or its id), or the last one; the new one is an alternative."""
+        return await self.start(self.prepare_retry(reply, **overrides))
+
+    async def edit(
+        self, message: Message | str, instruction: object, **overrides: Unpack[Overrides]
+    ) -> Reply:
+        """Say something else in the place of ``message`` (or its id), an alternative to it."""
+        return await self.start(self.prepare_edit(message, instruction, **overrides))
+
+    def stop(self) -> int:
+        """End all that is under way, from any thread; return how many asks that were.
+
+        What had come is kept, marked ``stopped``; who waits for it gets ``Halted``.
+        """
+        turns = self._turns.live
+        for turn in turns:
+            turn.halt()
+        return len(turns)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -169,6 +188,16 @@ class Session:
         """Whether a reply is under way."""
         return self._line.busy
 
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The asks that are under way or wait for their turn, in order; see :class:`Turn`."""
+        return self._turns.live
+
+    @property
+    def failed_turns(self) -> tuple[Turn, ...]:
+        """The last asks that failed, until they are asked again or :meth:`dismiss` is told."""
+        return self._turns.failed
+
     # --- changing --------------------------------------------------------------------------
 
     def set_system(self, system: str | None) -> None:
@@ -221,6 +250,40 @@ class Session:
         self._check_idle()
         self._record.branch(_id(message))
 
+    def remove(self, message: Message | str) -> None:
+        """Take one message (or its id) off the active path; the tree and the log keep it.
+
+        What follows it stays on the path, as copies.
+        """
+        self._check_idle()
+        self._record.remove(_id(message))
+
+    def dismiss(self, turn: Turn) -> None:
+        """Forget one of :attr:`failed_turns`."""
+        self._turns.dismiss(turn)
+
+    def fork(self, name: str | None = None, message: Message | str | None = None) -> Session:
+        """Return a new session with the same settings, and copies of what was said.
+
+        Args:
+            name: Under which magics know it.
+            message: The last message (or its id) to take along; by default the whole path.
+
+        Raises:
+            InputError: If the name is taken or cannot be used.
+        """
+        if name is not None and name in workspace:
+            raise InputError(f"a session {name!r} exists already; choose another name")
+        said = self.conversation.path(self.conversation.leaf if message is None else _id(message))
+        profile = self._profile
+        forked = Session(
+            profile.system, name=name, dir=self.dir, service=profile.service, model=profile.model
+        )
+        forked._change(profile)
+        if said:
+            forked._record.commit([each.copied(cell=None) for each in said], None)
+        return forked
+
     def select(self, message: Message | str) -> None:
         """Lead the active path through ``message`` (or its id), an alternative to one on it."""
         self._check_idle()
@@ -230,13 +293,15 @@ class Session:
         """Return all messages said in the place of ``message`` (or its id), itself included."""
         return self.conversation.alternatives(_id(message))
 
-    async def hear(self, content: str, cell: Cell | None = None) -> None:
-        """Put what others said on the path, without asking for a reply; on the I/O thread.
+    async def hear(
+        self, content: str, cell: Cell | None = None, speaker: str | None = None
+    ) -> None:
+        """Put what ``speaker`` said on the path, without asking for a reply; on the I/O thread.
 
         What was heard in an earlier run of ``cell`` gives place.
         """
         async with self._line.turn():
-            heard = Message(role="user", content=content, cell=cell)
+            heard = Message(role="user", content=content, name=speaker, cell=cell)
             self._record.commit([heard], place_of(cell, self.conversation))
 
     # --- exporting -------------------------------------------------------------------------
@@ -257,6 +322,11 @@ class Session:
         """Return :attr:`messages` as a data frame; pandas must be installed."""
         return export.to_pandas(self.messages)
 
+    def panel(self) -> Any:
+        """Open a :class:`nbconvo.Panel` on it: its history and the rate limits, live."""
+        # The one look up from here: panels know sessions, not the other way round.
+        return sys.modules["nbconvo"].Panel(self)
+
     def __repr__(self) -> str:
         said = len(self.conversation.messages)
         where = f"{self.service.name}:{self.model}"
@@ -269,21 +339,39 @@ class Session:
         instruction: object,
         context: object = None,
         *,
-        begin: bool = False,
+        placed: bool = False,
+        parent: str | None = None,
         **overrides: Unpack[Overrides],
     ) -> Ask:
-        """Check what is to be asked, before anything is sent, and return it for :meth:`answer`."""
+        """Check what is to be asked, before anything is sent, and return it for :meth:`answer`.
+
+        A ``placed`` ask goes below ``parent``, the id of a message, or begins afresh.
+        """
         content = with_context(instruction, context)
         profile = self._profile.overridden(overrides)
-        return Ask(self.name, content, profile, begin=begin, cell=running_cell())
+        return Ask(self.name, content, profile, placed, parent, running_cell())
 
-    def prepare_retry(self, **overrides: Unpack[Overrides]) -> Ask:
-        """Return the ask that repeats the one before the last reply, for :meth:`answer`."""
-        last = self.conversation.last
+    def prepare_retry(
+        self, reply: Message | str | None = None, **overrides: Unpack[Overrides]
+    ) -> Ask:
+        """Return the ask that repeats the one before ``reply``, or the last, for :meth:`answer`."""
+        last = self.conversation.last if reply is None else self.conversation[_id(reply)]
         if last is None:
             raise InputError(f"nothing to retry: {self._line.name} has not replied yet")
+        if last.role != "assistant":
+            raise InputError("only a reply can be asked for again; edit() says something else")
         profile = self._profile.overridden(overrides)
-        return Ask(self.name, None, profile, again=self.conversation.parent(last.id))
+        return Ask(self.name, None, profile, placed=True, parent=self.conversation.parent(last.id))
+
+    def prepare_edit(
+        self, message: Message | str, instruction: object, **overrides: Unpack[Overrides]
+    ) -> Ask:
+        """Return the ask that says something else in place of ``message``, for :meth:`answer`."""
+        old = self.conversation[_id(message)]
+        if old.role != "user":
+            raise InputError("only a user's message can be edited; retry() asks for another reply")
+        parent = self.conversation.parent(old.id)
+        return self.prepare(instruction, placed=True, parent=parent, **overrides)
 
     def set_aside(self, ask: Ask) -> int:
         """Return how many messages after its own earlier turn ``ask`` takes off the path."""
@@ -293,19 +381,27 @@ class Session:
         """Return the messages that ``ask`` would send now."""
         return messages_of(ask, self._record)
 
+    def start(self, ask: Ask) -> Job[Reply]:
+        """Begin a prepared turn on the I/O thread, from any thread; the job can be awaited."""
+        return workspace.bridge.start(self._whole(ask))
+
     async def answer(self, ask: Ask) -> AsyncGenerator[Delta | Reply]:
         """Run one turn, on the I/O thread: yield its deltas, then the reply as a whole.
 
         Turns of one session wait for each other.
         """
-        if waits := self._line.busy:
-            yield Delta(notice=f"{self._line.name} is still answering what was asked before")
-        async with self._line.turn():
+        waits = self._line.busy
+        with self._turns.under_way(ask) as turn:
             if waits:
-                yield Delta(notice="")
-            async with aclosing(take(ask, self._record, workspace.client)) as items:
-                async for item in items:
-                    yield item
+                yield Delta(notice=f"{self._line.name} is still answering what was asked before")
+            async with self._line.turn():
+                turn.begin(self._record)
+                workspace.changed()
+                if waits:
+                    yield Delta(notice="")
+                async with aclosing(turn.take(self._record, workspace.client)) as items:
+                    async for item in items:
+                        yield item
 
     async def _whole(self, ask: Ask) -> Reply:
         reply = None
@@ -322,6 +418,7 @@ class Session:
     def _change(self, profile: Profile) -> None:
         described = profile.described()  # may raise, before anything is changed
         self._profile = profile
+        workspace.changed()
         self._record.note("session", name=self.name, **described)
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from nbconvo import tokens
 from nbconvo.conversation import Conversation
-from nbconvo.messages import Cell, Delta, Message, Usage
+from nbconvo.errors import Halted
+from nbconvo.messages import Cell, Delta, Message
 from nbconvo.services import BaseService
 from nbconvo.session.profile import Profile
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
+from nbconvo.session.tally import Tally
 
 if TYPE_CHECKING:
     from nbconvo.client import Client
 
-__all__ = ["Ask", "messages_of", "parent_of", "place_of", "set_aside", "take"]
+__all__ = ["Ask", "Turn", "messages_of", "parent_of", "place_of", "set_aside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +31,21 @@ class Ask:
     Attributes:
         name: Who is asked.
         profile: Whom to ask, and how: service and model are decided.
-        content: The user's message; ``None`` asks again for a reply to ``again``.
-        begin: Whether to begin afresh rather than go on.
-        again: Id of the user's message that is to get another reply.
+        content: The user's message; ``None`` asks for another reply to ``parent``.
+        placed: Whether the turn goes below ``parent``, rather than at the end of the path or
+            in the place of an earlier run of ``cell``.
+        parent: Id of the message that a placed turn goes below; ``None`` begins afresh.
         cell: The cell that asks; its own earlier turn is replaced.
+        speaker: Whose words the user's message holds, where they are not the user's own.
     """
 
     name: str | None
     content: str | None
     profile: Profile
-    begin: bool = False
-    again: str | None = None
+    placed: bool = False
+    parent: str | None = None
     cell: Cell | None = None
+    speaker: str | None = None
 
     @property
     def service(self) -> BaseService:
@@ -61,14 +65,14 @@ class Ask:
 
 def parent_of(ask: Ask, record: Record) -> str | None:
     """Return the id of the message that the turn goes below, as of now."""
-    if ask.again is not None or ask.begin:
-        return ask.again
+    if ask.placed:
+        return ask.parent
     return place_of(ask.cell, record.conversation)
 
 
 def set_aside(ask: Ask, record: Record) -> int:
     """Return how many messages, said after the turn that ``ask`` replaces, leave the path."""
-    if ask.cell is None or ask.begin or ask.again is not None:
+    if ask.cell is None or ask.placed:
         return 0
     kept = len(record.conversation.path(parent_of(ask, record)))
     later, own = 0, False
@@ -88,39 +92,108 @@ def place_of(cell: Cell | None, conversation: Conversation) -> str | None:
 
 def messages_of(ask: Ask, record: Record) -> tuple[Message, ...]:
     """Return the messages that the turn would send, as of now: what to answer is the last."""
+    return _sent(ask, _asked(ask), record)
+
+
+def _sent(ask: Ask, asked: Sequence[Message], record: Record) -> tuple[Message, ...]:
     system = ask.profile.system
-    said = (*record.conversation.path(parent_of(ask, record)), *_asked(ask))
+    said = (*record.conversation.path(parent_of(ask, record)), *asked)
     return (*((Message(role="system", content=system),) if system else ()), *_joined(said))
 
 
-async def take(ask: Ask, record: Record, client: Client) -> AsyncGenerator[Delta | Reply]:
-    """Yield the deltas of the reply to ``ask``, then the reply as a whole.
+class Turn:
+    """An ask under way, on the event loop that it was made on; any thread may look at it.
 
-    The turn is put on record at its end, the user's message and the reply together: a failure
-    leaves the active path as it was; an interrupt keeps what had come, marked ``stopped``.
-    What had come of a reply that broke off stays in the tree, off the path, marked ``cut``.
+    Attributes:
+        ask: What is asked, and how.
+        asked: The user's message; empty for another reply to an earlier one.
+        tally: What has come.
+        begun: Whether its turn has come; before, it waits for an earlier one.
+        parent: Id of the message that it goes below, once its turn has come.
+        error: Why it failed, once it has.
+        dismissed: Whether nobody wants to know of the failure any more.
+        loop: The event loop that it runs on.
     """
-    parent, asked = parent_of(ask, record), _asked(ask)
-    messages, tally = messages_of(ask, record), _Tally()
-    try:
-        async with aclosing(client.stream(ask.service, messages, ask.model, ask.options)) as deltas:
-            async for delta in deltas:
-                tally.add(delta)
-                yield delta
-    except (asyncio.CancelledError, GeneratorExit):
-        tally.estimate(messages)
-        if replies := tally.messages(ask, "stopped"):
-            record.commit([*asked, replies[0]], parent, replies[1:])
-        raise
-    except Exception as error:  # a user's own service may raise anything
-        tally.estimate(messages)
-        if replies := tally.messages(ask, "cut"):
-            record.commit([*asked, replies[0]], parent, replies[1:], active=False)
-        record.note("error", error=type(error).__name__, text=str(error), asked=ask.content)
-        raise
-    replies = tally.messages(ask)
-    record.commit([*asked, replies[0]], parent, replies[1:])
-    yield Reply(replies[0], tuple(reply.content for reply in replies))
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.asked = _asked(ask)
+        self.tally = Tally()
+        self.begun = False
+        self.parent: str | None = None
+        self.error: Exception | None = None
+        self.dismissed = False
+        self._task = asyncio.current_task()
+        self.loop = asyncio.get_running_loop()
+        self._halted = False
+
+    @property
+    def id(self) -> str:
+        """The id that the reply will have."""
+        return self.tally.id
+
+    def halt(self) -> None:
+        """End it from any thread: what has come is kept, who waits for it gets ``Halted``."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing runs any more
+            self.loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._halted:
+            self._halted = True
+            self._task.cancel()
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Raise ``Halted`` at the end of the block if :meth:`halt`, and nobody else, ended it."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._halted or (self._task is not None and self._task.uncancel() > 0):
+                raise
+            kept = len(self.tally.texts.get(0, ""))
+            raise Halted(f"stopped; {kept:,} characters kept") from None
+        finally:
+            self._task = None  # what comes after on the same task is not this turn's to end
+
+    def begin(self, record: Record) -> None:
+        """Take one's place on the tree: the turn has come."""
+        self.parent = parent_of(self.ask, record)
+        self.begun = True
+
+    async def take(self, record: Record, client: Client) -> AsyncGenerator[Delta | Reply]:
+        """Yield the deltas of the reply, then the reply as a whole.
+
+        The turn is put on record at its end, the user's message and the reply together: a failure
+        leaves the active path as it was; an interrupt keeps what had come, marked ``stopped``.
+        What had come of a reply that broke off stays in the tree, off the path, marked ``cut``.
+        """
+        ask, tally = self.ask, self.tally
+        parent, messages = self.parent, _sent(self.ask, self.asked, record)
+        tally.begin()
+        stream = client.stream(ask.service, messages, ask.model, ask.options)
+        try:
+            async with aclosing(stream) as deltas:
+                async for delta in deltas:
+                    tally.add(delta)
+                    yield delta
+        except (asyncio.CancelledError, GeneratorExit):
+            tally.estimate(messages)
+            if replies := self._replies("stopped"):
+                record.commit([*self.asked, replies[0]], parent, replies[1:])
+            raise
+        except Exception as error:  # a user's own service may raise anything
+            tally.estimate(messages)
+            if replies := self._replies("cut"):
+                record.commit([*self.asked, replies[0]], parent, replies[1:], active=False)
+            record.note("error", error=type(error).__name__, text=str(error), asked=ask.content)
+            raise
+        replies = self._replies()
+        record.commit([*self.asked, replies[0]], parent, replies[1:])
+        yield Reply(replies[0], tuple(reply.content for reply in replies))
+
+    def _replies(self, reason: str | None = None) -> list[Message]:
+        ask = self.ask
+        return self.tally.messages(ask.name, ask.service.name, ask.model, reason)
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:
@@ -138,66 +211,4 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
 def _asked(ask: Ask) -> tuple[Message, ...]:
     if ask.content is None:
         return ()
-    return (Message(role="user", content=ask.content, cell=ask.cell),)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Adds up the deltas of a reply, its alternatives (by index) apart."""
-
-    clock: Callable[[], float] = time.monotonic
-    texts: dict[int, str] = field(default_factory=dict)
-    reasonings: dict[int, str] = field(default_factory=dict)
-    reasons: dict[int, str] = field(default_factory=dict)
-    usage: Usage | None = None
-    model: str | None = None
-    sent: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.sent = self.clock()
-
-    def add(self, delta: Delta) -> None:
-        """Count a delta in; the time that a reply takes begins when its request is sent."""
-        if delta.notice is not None:
-            self.sent = self.clock()
-        if delta.text:
-            self.texts[delta.index] = self.texts.get(delta.index, "") + delta.text
-        if delta.reasoning:
-            self.reasonings[delta.index] = self.reasonings.get(delta.index, "") + delta.reasoning
-        if delta.finish_reason:
-            self.reasons[delta.index] = delta.finish_reason
-        self.usage = delta.usage or self.usage
-        self.model = delta.model or self.model
-
-    def estimate(self, sent: Sequence[Message]) -> None:
-        """Estimate the usage of a reply that ended before the service told it."""
-        if self.usage is None:
-            said = "".join((*self.texts.values(), *self.reasonings.values()))
-            self.usage = Usage(
-                tokens.prompt_tokens(sent), tokens.estimate(said), requests=1, estimated=True
-            )
-
-    def messages(self, ask: Ask, reason: str | None = None) -> list[Message]:
-        """Return the alternatives as messages, the first one with the usage of all.
-
-        Args:
-            ask: What was asked.
-            reason: Why the reply ended, where it was not the service that ended it.
-        """
-        seconds = round(self.clock() - self.sent, 3)
-        said = self.texts.keys() | self.reasonings.keys()
-        indices = sorted(said if reason else said | self.reasons.keys())
-        return [
-            Message(
-                role="assistant",
-                content=self.texts.get(index, ""),
-                name=ask.name,
-                service=ask.service.name,
-                model=self.model or ask.model,
-                usage=self.usage if index == indices[0] else None,
-                finish_reason=reason or self.reasons.get(index),
-                seconds=seconds,
-                reasoning=self.reasonings.get(index, ""),
-            )
-            for index in indices
-        ]
+    return (Message(role="user", content=ask.content, name=ask.speaker, cell=ask.cell),)

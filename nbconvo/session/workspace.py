@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from nbconvo import host, services
@@ -14,7 +14,7 @@ from nbconvo.offline.service import OfflineService
 from nbconvo.services import BaseService
 
 if TYPE_CHECKING:
-    from nbconvo.client import Client
+    from nbconvo.client import AccountUsage, Client
     from nbconvo.session.session import Session
     from nbconvo.settings import NbConvo
 
@@ -35,12 +35,35 @@ class Workspace:
 
     def __init__(self) -> None:
         self.bridge = Bridge(self._close_client)
-        #: The name of the session that a bare ``%%ask`` talks to.
-        self.current = self.DEFAULT
+        self._current = self.DEFAULT
+        self._watchers: tuple[Callable[[], None], ...] = ()
         self._sessions: dict[str, Session] = {}
         self._client: Client | None = None
         self._inherited: list[Client] = []
         self._client_loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def current(self) -> str:
+        """The name of the session that a bare ``%%ask`` talks to."""
+        return self._current
+
+    @current.setter
+    def current(self, name: str) -> None:
+        self._current = name
+        self.changed()
+
+    def watch(self, ring: Callable[[], None]) -> None:
+        """Call ``ring`` whenever a session begins, changes or ends; on any thread, so briefly."""
+        self._watchers = (*self._watchers, ring)
+
+    def unwatch(self, ring: Callable[[], None]) -> None:
+        """Call ``ring`` no more."""
+        self._watchers = tuple(other for other in self._watchers if other != ring)
+
+    def changed(self) -> None:
+        """Tell all who watch that there is something new to read; called by what changes."""
+        for ring in self._watchers:
+            ring()
 
     @property
     def settings(self) -> NbConvo:
@@ -65,6 +88,11 @@ class Workspace:
                 self._inherited.append(self._client)
             self._client, self._client_loop = Client(), loop
         return self._client
+
+    def accounts(self) -> tuple[AccountUsage, ...]:
+        """What each account that was asked has used; cheap, from any thread, and starts none."""
+        client = self._client
+        return () if client is None else client.accounts()
 
     def default_service(self) -> BaseService:
         """The service of sessions that name none.
@@ -105,6 +133,7 @@ class Workspace:
             text = f"a new session takes the name {name!r}; the old one, with {said}, loses it"
             warnings.warn_explicit(text, UserWarning, "nbconvo", 1)
         self._sessions[name] = session
+        self.changed()
 
     def get(self, name: str) -> Session:
         """Return the session called ``name``.
@@ -128,6 +157,7 @@ class Workspace:
     def remove(self, name: str) -> None:
         """Forget the session called ``name``, if there is one; its log stays."""
         self._sessions.pop(name, None)
+        self.changed()
 
     __getitem__ = get
 

@@ -471,6 +471,135 @@ def test_a_request_settled_after_more_than_a_minute_leaves_the_last_minute_alone
     play(scene)
 
 
+def test_a_request_that_goes_first_is_a_retry_once_it_is_granted(make, play):
+    async def scene():
+        limiter = make(max_requests_per_minute=60)
+        await limiter.acquire(1)
+        back = asyncio.create_task(limiter.acquire(1, first=True))
+        await pass_steps()
+        assert limiter.usage().retries == 0
+        await back
+        assert limiter.usage().retries == 1
+        await limiter.acquire(1)
+        await asyncio.sleep(10)
+        await limiter.acquire(1, first=True)
+        assert (limiter.usage().retries, limiter.usage().total_requests) == (2, 4)
+
+    play(scene)
+
+
+def test_a_retry_that_was_never_sent_is_none(make, play):
+    async def scene():
+        limiter = make()
+        sent, unsent = [await limiter.acquire(1, first=True) for _ in range(2)]
+        limiter.settle(sent, 1)
+        limiter.settle(unsent, None)
+        assert (limiter.usage().retries, limiter.usage().total_requests) == (1, 1)
+
+    play(scene)
+
+
+def test_a_retry_whose_wait_is_cancelled_is_none(make, play):
+    async def scene():
+        limiter = make(max_concurrent=1)
+        permit = await limiter.acquire(1)
+        waiting = [asyncio.create_task(limiter.acquire(1, first=True)) for _ in range(2)]
+        await pass_steps()
+        waiting[0].cancel()
+        await pass_steps()
+        limiter.settle(permit, 1)
+        waiting[1].cancel()  # granted, but not running yet
+        await pass_steps()
+        assert (limiter.usage().retries, limiter.usage().in_flight) == (0, 0)
+
+    play(scene)
+
+
+def test_history_counts_the_requests_of_every_5_seconds_oldest_first(make, play):
+    async def scene():
+        limiter = make()
+        assert limiter.history() == (0,) * 60
+        await asyncio.sleep(-now() % 5)
+        for requests, seconds in ((3, 4.5), (1, 5.5), (2, 10)):
+            for _ in range(requests):
+                limiter.settle(await limiter.acquire(7), 7)
+            await asyncio.sleep(seconds)
+        assert limiter.history() == (0,) * 55 + (4, 0, 2, 0, 0)
+
+    play(scene)
+
+
+def test_history_changes_only_when_a_request_goes_out_or_5_seconds_have_passed(make, play):
+    async def scene():
+        limiter = make(max_concurrent=2)
+        await asyncio.sleep(-now() % 5 + 1)
+        permit = await limiter.acquire(1)
+        before = limiter.history()
+        await asyncio.sleep(3.9)
+        limiter.settle(permit, 100)
+        limiter.pause(0)
+        assert limiter.history() == before == (0,) * 59 + (1,)
+        await asyncio.sleep(0.2)
+        assert limiter.history() == (0,) * 58 + (1, 0)
+        await limiter.acquire(1)
+        assert limiter.history() == (0,) * 58 + (1, 1)
+
+    play(scene)
+
+
+def test_history_forgets_after_5_minutes(make, play):
+    async def scene():
+        limiter = make()
+        await asyncio.sleep(-now() % 5)
+        await limiter.acquire(1)
+        await asyncio.sleep(299)
+        assert limiter.history() == (1,) + (0,) * 59
+        await asyncio.sleep(1)
+        assert limiter.history() == (0,) * 60
+        await limiter.acquire(1)
+        assert limiter.history() == (0,) * 59 + (1,)
+
+    play(scene)
+
+
+def test_a_request_that_turns_out_to_be_never_sent_leaves_the_history(make, play):
+    async def scene():
+        limiter = make()
+        await asyncio.sleep(-now() % 5)
+        kept, unsent = [await limiter.acquire(1) for _ in range(2)]
+        await asyncio.sleep(100)
+        limiter.settle(unsent, None)
+        limiter.settle(kept, 1)
+        assert limiter.history() == (0,) * 39 + (1,) + (0,) * 20
+
+    play(scene)
+
+
+def test_a_request_settled_after_more_than_5_minutes_leaves_the_history_alone(make, play):
+    async def scene():
+        limiter = make()
+        long = await limiter.acquire(1)
+        await asyncio.sleep(300)
+        await limiter.acquire(1)
+        limiter.settle(long, None)
+        assert sum(limiter.history()) == 1
+        assert limiter.usage().requests == 1
+
+    play(scene)
+
+
+def test_the_last_minute_is_counted_wherever_in_five_minutes_it_lies(make, play):
+    async def scene():
+        limiter = make()
+        for _ in range(700):
+            await limiter.acquire(2)
+            await asyncio.sleep(1)
+            requests = min(59, limiter.usage().total_requests)
+            assert (limiter.usage().requests, limiter.usage().tokens) == (requests, 2 * requests)
+
+    play(scene)
+
+
 def test_usage_tells_the_limits_the_queue_and_when_its_first_may_go(make, play):
     async def scene():
         limiter = make(max_requests_per_minute=30, max_tokens_per_minute=9_000, max_concurrent=9)

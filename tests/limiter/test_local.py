@@ -160,14 +160,14 @@ def test_a_second_loop_is_refused_while_the_first_one_has_a_queue(virtual_loop):
     two.close()
 
 
-def test_usage_and_wait_can_be_read_from_another_thread_while_requests_pass(play):
+def test_usage_history_and_wait_can_be_read_from_another_thread_while_requests_pass(play):
     async def scene():
         limiter = local(max_requests_per_minute=6_000, max_tokens_per_minute=60_000)
         seen, stop = [], threading.Event()
 
         def watch():
             while not stop.is_set():
-                seen.append((limiter.usage(), limiter.wait(10)))
+                seen.append((limiter.usage(), limiter.history(), limiter.wait(10)))
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -182,7 +182,8 @@ def test_usage_and_wait_can_be_read_from_another_thread_while_requests_pass(play
         stop.set()
         watcher.join()
         assert seen
-        assert max(usage.queued for usage, _ in seen) <= 100
+        assert max(usage.queued for usage, *_ in seen) <= 100
+        assert all(0 <= sum(history) <= 500 for _, history, _ in seen)
         assert limiter.usage().total_requests == 500
         assert limiter.usage().total_tokens == 2_500
 
@@ -277,6 +278,12 @@ class Books(RuleBasedStateMachine):
         assert len(self.held) <= usage.in_flight <= 2 * self.concurrent
         assert usage.requests >= 0
         assert usage.tokens >= 0
+        assert 0 <= usage.retries <= usage.total_requests
+
+    @invariant()
+    def the_history_holds_the_last_minute(self):
+        assert self.limiter.usage().requests <= sum(self.limiter.history())
+        assert min(self.limiter.history()) >= 0
 
     @invariant()
     def no_bucket_is_above_its_capacity(self):

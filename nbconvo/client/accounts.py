@@ -1,0 +1,154 @@
+"""What belongs to one account at a service: its limiter, its limits, what its replies took."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from nbconvo.limiter import LimiterUsage, LocalLimiter, Permit
+from nbconvo.messages import Usage
+from nbconvo.services import BaseService
+from nbconvo.services.checks import shown_url
+
+__all__ = ["Account", "AccountUsage", "Accounts"]
+
+_TYPICAL_OUTPUT = 256  # tokens, until replies have been seen
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUsage:
+    """A snapshot of an account that was asked.
+
+    Attributes:
+        name: The name of its service, with a number from the second account on: ``openai (2)``.
+        address: Where the service is; nothing in it is secret.
+        limits: What its limiter admits and has admitted.
+        history: The requests sent in each 5 s of the last 5 minutes, oldest first.
+        usage: What all its replies took, those that broke off included. What a service says of
+            its tokens and cost counts; a reply of which it said nothing makes the cost unknown.
+    """
+
+    name: str
+    address: str
+    limits: LimiterUsage
+    history: tuple[int, ...]
+    usage: Usage
+
+
+class _Limits(TypedDict):
+    max_requests_per_minute: float | None
+    max_tokens_per_minute: float | None
+    max_concurrent: int | None
+
+
+class Account:
+    """One account, whichever of the services that share it asks; its methods are the I/O thread's.
+
+    Attributes:
+        limiter: Admits its requests.
+        usage: What its replies took; replaced whole, so that it may be read from any thread.
+    """
+
+    __slots__ = ("_limits", "_mean_output", "_sharing", "limiter", "usage")
+
+    def __init__(self, name: str) -> None:
+        self.limiter = LocalLimiter(name=name)
+        self.usage = Usage()
+        self._limits = _stated_by(())
+        # In the order in which they asked last.
+        self._sharing: list[weakref.ref[BaseService]] = []
+        self._mean_output: dict[str | None, float] = {}
+
+    def share(self, service: BaseService) -> None:
+        """Keep the limits that ``service`` and the others with this account state now.
+
+        A limit that one leaves open is the others'; of those that set it, the last that asked.
+        """
+        alive = (reference() for reference in self._sharing)
+        sharing = [other for other in alive if other is not None and other is not service]
+        sharing.append(service)
+        self._sharing = [weakref.ref(sharer) for sharer in sharing]
+        limits = _stated_by(sharing)
+        if limits != self._limits:
+            self.limiter.set_limits(**limits)
+            self._limits = limits
+
+    def unshare(self) -> None:
+        """Forget the services; the limits that they stated hold until the next one asks."""
+        self._sharing = []
+
+    def typical_output(self, model: str | None) -> float:
+        """Return how many tokens a reply of ``model`` had so far."""
+        return self._mean_output.get(model, _TYPICAL_OUTPUT)
+
+    def learn_output(self, model: str | None, tokens: float) -> None:
+        """Remember that a reply of ``model`` had so many tokens."""
+        mean = self._mean_output.get(model, tokens)
+        self._mean_output[model] = mean + 0.2 * (tokens - mean)
+
+    def settle(self, permit: Permit, tokens: int | None, usage: Usage | None) -> None:
+        """End a request as the limiter does; ``usage`` is what its reply took, if any came."""
+        self.limiter.settle(permit, tokens)
+        if usage is not None:
+            self.usage += usage
+
+
+class Accounts:
+    """All accounts of a client. Only :meth:`usages` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[object, Account] = {}
+        # Name, address and account, in the order in which they were first asked; replaced whole,
+        # so that another thread always reads a consistent one.
+        self._asked: tuple[tuple[str, str, Account], ...] = ()
+
+    def of(self, service: BaseService) -> Account:
+        """Return the account of ``service``."""
+        key = service.account
+        if (account := self._accounts.get(key)) is None:
+            account = self._accounts[key] = Account(service.name)
+        return account
+
+    def show(self, account: Account, service: BaseService) -> None:
+        """List the account from now on, by the name of the service that was first to ask it."""
+        if not any(account is other for _, _, other in self._asked):
+            name, address = self._free_name(service.name), shown_url(service.base_url)
+            self._asked = (*self._asked, (name, address, account))
+
+    def usages(self) -> tuple[AccountUsage, ...]:
+        """Return a snapshot of each account that was asked; cheap, and safe from any thread."""
+        return tuple(
+            AccountUsage(
+                name, address, account.limiter.usage(), account.limiter.history(), account.usage
+            )
+            for name, address, account in self._asked
+        )
+
+    def unshare(self) -> None:
+        """Forget the services that asked; what was used stays."""
+        for account in self._accounts.values():
+            account.unshare()
+
+    def _free_name(self, name: str) -> str:
+        taken = {taken for taken, _, _ in self._asked}
+        numbered = (f"{name} ({number})" for number in itertools.count(2))
+        return next(free for free in itertools.chain((name,), numbered) if free not in taken)
+
+
+def _stated_by(sharing: Sequence[BaseService]) -> _Limits:
+    return {
+        "max_requests_per_minute": _stated("max_requests_per_minute", sharing),
+        "max_tokens_per_minute": _stated("max_tokens_per_minute", sharing),
+        "max_concurrent": _stated("max_concurrent", sharing),
+    }
+
+
+def _stated(limit: str, sharing: Sequence[BaseService]) -> Any:
+    """Return what the service that asked last says of ``limit``, of those that say anything."""
+    for service in reversed(sharing):
+        if (value := getattr(service, limit)) is not None:
+            return value
+    return None

@@ -1,0 +1,91 @@
+"""What has come of a reply so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from nbconvo import tokens
+from nbconvo.messages import Delta, Message, Usage, new_id
+
+__all__ = ["Tally"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has come of a reply, added up as it comes, its alternatives (by index) apart.
+
+    Attributes:
+        id: The id that the reply's message will have.
+        texts: The text of each alternative so far; ``reasonings``, ``reasons`` (of ends) likewise.
+        notice: Why nothing is coming just now, in words; ``None`` when something is.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    texts: dict[int, str] = field(default_factory=dict)
+    reasonings: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    id: str = field(default_factory=new_id)
+    notice: str | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    sent: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to count the seconds."""
+        self.sent = self.clock()
+
+    def add(self, delta: Delta) -> None:
+        """Count a delta in; the time that a reply takes begins when its request is sent."""
+        if delta.notice is not None:
+            self.sent, self.notice = self.clock(), delta.notice or None
+        if delta.text:
+            self.texts[delta.index] = self.texts.get(delta.index, "") + delta.text
+        if delta.reasoning:
+            self.reasonings[delta.index] = self.reasonings.get(delta.index, "") + delta.reasoning
+        if delta.finish_reason:
+            self.reasons[delta.index] = delta.finish_reason
+        self.usage = delta.usage or self.usage
+        self.model = delta.model or self.model
+
+    def estimate(self, sent: Sequence[Message]) -> None:
+        """Estimate the usage of a reply that ended before the service told it."""
+        if self.usage is None:
+            said = "".join((*self.texts.values(), *self.reasonings.values()))
+            self.usage = Usage(
+                tokens.prompt_tokens(sent), tokens.estimate(said), requests=1, estimated=True
+            )
+
+    def messages(
+        self, name: str | None, service: str, model: str | None, reason: str | None = None
+    ) -> list[Message]:
+        """Return the alternatives as messages, the first one with the usage of all.
+
+        Args:
+            name: Who speaks.
+            service: Which service answered.
+            model: Which model was asked; the service may name it in more detail.
+            reason: Why the reply ended, where it was not the service that ended it.
+        """
+        seconds = round(self.clock() - self.sent, 3)
+        said = self.texts.keys() | self.reasonings.keys()
+        indices = sorted(said if reason else said | self.reasons.keys())
+        return [
+            Message(
+                id=self.id if index == indices[0] else new_id(),
+                role="assistant",
+                content=self.texts.get(index, ""),
+                name=name,
+                service=service,
+                model=self.model or model,
+                usage=self.usage if index == indices[0] else None,
+                finish_reason=reason or self.reasons.get(index),
+                seconds=seconds,
+                reasoning=self.reasonings.get(index, ""),
+            )
+            for index in indices
+        ]
