@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nbconvo import configs, errors, log, services
     from nbconvo.messages import Delta, Message, Usage
+    from nbconvo.panel import Panel
     from nbconvo.participants import exchange
     from nbconvo.session import Reply, Session
     from nbconvo.session.workspace import workspace as sessions
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Delta",
     "Message",
+    "Panel",
     "Reply",
     "Session",
     "Usage",
@@ -42,6 +44,7 @@ __all__ = [
 _HOMES = {
     "Delta": "nbconvo.messages",
     "Message": "nbconvo.messages",
+    "Panel": "nbconvo.panel",
     "Reply": "nbconvo.session",
     "Session": "nbconvo.session",
     "Usage": "nbconvo.messages",

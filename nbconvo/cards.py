@@ -14,7 +14,7 @@ from nbconvo.markdown import CONTAINER, plain, render
 from nbconvo.markdown import STYLE as _REPLY_STYLE
 from nbconvo.messages import Message, Usage
 
-__all__ = ["STYLE", "Card", "footer", "html", "text"]
+__all__ = ["STYLE", "Card", "around", "dollars", "footer", "html", "hue", "text", "why"]
 
 # Each has a contrast of 5 to its white initial, and of 3.5 to JupyterLab's dark background.
 _HUES = (
@@ -29,6 +29,8 @@ STYLE = _REPLY_STYLE + "".join(
 padding:.3em 0}
 .nbconvo-beside{grid-template-columns:repeat(auto-fit,minmax(min(280px,100%),1fr));max-width:none}
 .nbconvo-card{min-width:0}
+.nbconvo-own{padding:.8em 1em;border-radius:10px;background:var(--nbconvo-fill)}
+.nbconvo .nbconvo-title{margin:0;font-weight:600}
 .nbconvo .nbconvo-who{margin:0 0 .5em;line-height:1.5}
 .nbconvo-who strong{font-weight:600}
 .nbconvo-who strong::before{content:attr(data-initial);display:inline-block;width:1.6em;
@@ -70,6 +72,7 @@ class Card:
         reasoning: The model's reasoning, folded away.
         busy: Whether more is to come.
         error: Whether the notice is an error.
+        own: Whether it is the user who speaks.
     """
 
     name: str | None
@@ -80,15 +83,37 @@ class Card:
     reasoning: str = ""
     busy: bool = False
     error: bool = False
+    own: bool = False
 
 
-def html(cards: Sequence[Card], *, side_by_side: bool = False) -> str:
-    """Return the cards as one element with its style, one below the other or side by side."""
+def html(
+    cards: Sequence[Card], *, side_by_side: bool = False, before: str = "", after: str = ""
+) -> str:
+    """Return the cards as one element with its style, one below the other or side by side.
+
+    ``before`` and ``after`` are put around them: HTML that is safe already.
+    """
     beside = " nbconvo-beside" if side_by_side and len(cards) > 1 else ""
     inner = "\n".join(_card(card) for card in cards)
+    inner = "\n".join(part for part in (before, inner, after) if part)
     return (
         f'<div class="{CONTAINER} nbconvo-cards{beside}">\n<style>{STYLE}</style>\n{inner}\n</div>'
     )
+
+
+def around(card: Card) -> tuple[str, str, str]:
+    """Return what stands around a card's body: who speaks, the reasoning, notice and footer.
+
+    Each is HTML, and empty where there is none.
+    """
+    name = _one_line(card.name or "")
+    thoughts = why(card.reasoning) if card.reasoning.strip() else ""
+    return _who(name) if name else "", thoughts, "\n".join(_foot(card))
+
+
+def hue(name: str) -> str:
+    """Return the colour that stands for a speaker, the same wherever it is shown."""
+    return _HUES[zlib.crc32(name.encode()) % len(_HUES)]
 
 
 def text(cards: Sequence[Card]) -> str:
@@ -109,7 +134,7 @@ def footer(message: Message) -> tuple[str, ...]:
         ":".join(part for part in (message.service, message.model) if part),
         _tokens(message.usage) if message.usage else "",
         "" if message.seconds is None else _seconds(message.seconds),
-        _dollars(message.usage.cost) if message.usage and message.usage.cost is not None else "",
+        dollars(message.usage.cost) if message.usage and message.usage.cost is not None else "",
         "" if message.finish_reason == "stop" else message.finish_reason or "",
     )
     # The service names its model and its reasons: in a terminal these could be escapes.
@@ -117,20 +142,21 @@ def footer(message: Message) -> tuple[str, ...]:
 
 
 def _card(card: Card) -> str:
-    attributes = 'class="nbconvo-card"'
+    attributes = f'class="nbconvo-card{" nbconvo-own" if card.own else ""}"'
     if card.busy:
         attributes = 'class="nbconvo-card nbconvo-busy" aria-busy="true"'
     return f"<div {attributes}>\n" + "\n".join(_rows(card)) + "\n</div>"
 
 
 def _rows(card: Card) -> Iterator[str]:
-    if name := _one_line(card.name or ""):
-        yield _who(name)
-    if card.reasoning.strip():
-        yield _why(card.reasoning)
+    who, thoughts, foot = around(card)
     body = render(card.text) if card.html is None else card.html
     if body.strip() or card.busy:
-        yield f'<div class="nbconvo-body" dir="auto">{body.strip() or "<p></p>"}</div>'
+        body = f'<div class="nbconvo-body" dir="auto">{body.strip() or "<p></p>"}</div>'
+    yield from filter(None, (who, thoughts, body.strip(), foot))
+
+
+def _foot(card: Card) -> Iterator[str]:
     if card.notice:
         kind, sign = (" nbconvo-error", "\u26a0\ufe0e ") if card.error else ("", "")
         yield f'<p class="nbconvo-note{kind}">{sign}{_escape(card.notice)}</p>'
@@ -139,15 +165,15 @@ def _rows(card: Card) -> Iterator[str]:
 
 
 def _who(name: str) -> str:
-    hue = _HUES[zlib.crc32(name.encode()) % len(_HUES)]
     initial = _html.escape(name[:1].upper())
     return (
-        f'<p class="nbconvo-who" style="--nbconvo-hue:{hue}">'
+        f'<p class="nbconvo-who" style="--nbconvo-hue:{hue(name)}">'
         f'<strong data-initial="{initial}">{_html.escape(name)}</strong></p>'
     )
 
 
-def _why(reasoning: str) -> str:
+def why(reasoning: str) -> str:
+    """Return a model's reasoning, untrusted, as HTML that is folded away."""
     parts = (_html.escape(part.strip()) for part in plain(reasoning).split("\n\n"))
     inner = "".join(f"<p>{part}</p>".replace("\n", "<br>") for part in parts if part)
     return f'<details class="nbconvo-why"><summary>reasoning</summary>{inner}</details>'
@@ -179,7 +205,7 @@ def _seconds(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
-def _dollars(cost: float) -> str:
+def dollars(cost: float) -> str:
     """Return dollars with at least two digits that say something: $12.30, $0.0012, $0.000031."""
     if cost <= 0 or cost >= 0.1:
         return f"${cost:.2f}"

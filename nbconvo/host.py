@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ if TYPE_CHECKING:
     from nbconvo.messages import Cell
     from nbconvo.settings import NbConvo
 
-__all__ = ["running_cell", "settings", "settings_of"]
+__all__ = ["in_jupyter", "running_cell", "settings", "settings_of", "shows_widgets"]
 
 
 def settings_of(shell: Any) -> NbConvo | None:
@@ -43,6 +45,29 @@ def running_cell() -> Cell | None:
     cell = (parent.get("metadata") or {}).get("cellId")
     execution = (parent.get("header") or {}).get("msg_id")
     return Cell(str(cell), str(execution)) if cell and execution else None
+
+
+def in_jupyter() -> bool:
+    """Return whether a page of JupyterLab or Notebook 7 runs the cell, as far as can be told.
+
+    Such a page names the cell as the notebook file does, and a Jupyter server started the
+    kernel. VS Code names its cells by addresses; nbclient, papermill and consoles by nothing.
+    """
+    cell = running_cell()
+    named = cell is not None and re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell.id) is not None
+    return named and "JPY_SESSION_NAME" in os.environ and "google.colab" not in sys.modules
+
+
+def shows_widgets() -> bool:
+    """Return whether the front end shows widgets, as far as can be told.
+
+    JupyterLab, Notebook 7 and VS Code name the cell, a Jupyter server names its session, Colab
+    its modules. A terminal, nbclient, papermill and consoles show what a widget is beside it.
+    """
+    if not hasattr(_shell(), "kernel"):
+        return False
+    named = running_cell() is not None or "JPY_SESSION_NAME" in os.environ
+    return named or "google.colab" in sys.modules
 
 
 def _shell() -> Any:

@@ -15,10 +15,10 @@ ROOT = Path(nbconvo.__file__).parent
 # Modules in one row don't import each other, except inside a package.
 ROWS = """
 magics
-display
+display panel
 participants
 session
-client bridge offline
+client bridge offline widgets
 cards services limiter log host
 conversation tokens sse markdown configs settings
 messages keys

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TextIO
 
 from nbconvo import cards
 from nbconvo.display.column import Column
+from nbconvo.display.live import Live
 from nbconvo.markdown import plain
 
 __all__ = ["NoScreen", "NotebookScreen", "Screen", "TerminalScreen"]
@@ -36,6 +37,9 @@ class NoScreen:
 class NotebookScreen:
     """One output record, painted over and over, that ends as static, sanitised HTML.
 
+    While replies grow it is a widget where the page can run one: that gets what changed, and
+    not the whole each time.
+
     Args:
         side_by_side: Whether several columns stand beside each other, or below.
         at_once: Whether to make the output now, for a painter in another thread: new output
@@ -54,33 +58,62 @@ class NotebookScreen:
         self._handle: Any = None
         self._not_before = 0.0
         self._shown = ""
+        self._live = Live(side_by_side=side_by_side)
         if at_once:
-            self._publish({"text/html": cards.html([]), "text/plain": ""}, {})
+            view = self._live.open([]) if self._live.ready() else {}
+            self._publish({"text/html": cards.html([]), "text/plain": "", **view})
+            if not view:
+                self._live.close()  # a widget opened in the other thread has no cell
 
     def paint(self, columns: Sequence[Column], *, final: bool) -> None:
         """Show ``columns``, unless nothing changed or it is too soon for so much text."""
+        try:
+            if final:
+                self._end(columns)
+            else:
+                self._grow(columns)
+        except BaseException:
+            self._live.close()
+            raise
+
+    def _end(self, columns: Sequence[Column]) -> None:
+        if self._handle is not None or not all(column.empty for column in columns):
+            self._publish(self._static(columns, busy=False), _metadata(columns))
+        # Not before: with the widget its view would go, and the output be empty for a moment.
+        self._live.close()
+
+    def _grow(self, columns: Sequence[Column]) -> None:
+        if self._live.is_open:
+            self._live.show(columns)
+            return
+        ready = self._live.ready()
         if self._handle is None and all(column.empty for column in columns):
             return
-        if not final and self._clock() < self._not_before:
-            return
-        shown = [column.card(busy=not final) for column in columns]
-        html = cards.html(shown, side_by_side=self._side_by_side)
-        if not final and html == self._shown:
-            return
-        self._shown = html
-        self._not_before = self._clock() + len(html) / _BYTES_PER_SECOND
-        self._publish(
-            {"text/html": html, "text/plain": cards.text(shown)},
-            _metadata(columns) if final else {},
-        )
+        if ready:
+            self._publish({**self._static(columns), **self._live.open(columns)})
+        elif self._clock() >= self._not_before:
+            self._repaint(columns)
 
-    def _publish(self, data: dict[str, str], metadata: dict[str, Any]) -> None:
+    def _repaint(self, columns: Sequence[Column]) -> None:
+        data = self._static(columns)
+        if data["text/html"] != self._shown:
+            self._shown = data["text/html"]
+            self._not_before = self._clock() + len(self._shown) / _BYTES_PER_SECOND
+            self._publish(data)
+
+    def _static(self, columns: Sequence[Column], *, busy: bool = True) -> dict[str, str]:
+        shown = [column.card(busy=busy) for column in columns]
+        html = cards.html(shown, side_by_side=self._side_by_side)
+        return {"text/html": html, "text/plain": cards.text(shown)}
+
+    def _publish(self, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         from IPython.display import display
 
+        more = {"raw": True, "metadata": metadata or {}}
         if self._handle is None:
-            self._handle = display(data, raw=True, metadata=metadata, display_id=True)
+            self._handle = display(data, display_id=True, **more)
         else:
-            self._handle.update(data, raw=True, metadata=metadata)
+            self._handle.update(data, **more)
 
 
 class TerminalScreen:

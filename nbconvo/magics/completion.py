@@ -14,7 +14,7 @@ from IPython.core.completer import (
 
 __all__ = ["matcher"]
 
-_LINE = re.compile(r"\s*%{1,2}(session|ask|exchange|convo)\b(?P<words>.*)")
+_LINE = re.compile(r"\s*%{1,2}(session|ask|exchange|panel|convo)\b(?P<words>.*)")
 _ENDINGS = (".jsonl", ".csv", ".md")
 
 

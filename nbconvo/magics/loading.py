@@ -53,6 +53,10 @@ def unload(shell: InteractiveShell) -> None:
         shell.input_transformers_cleanup.remove(questions)
     if shell.Completer is not None and matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(matcher)
+    if "nbconvo.panel.painter" in sys.modules:
+        from nbconvo.panel.painter import painter
+
+        painter.close()
     if "nbconvo.session" in sys.modules:  # else nothing was asked, so nothing is open
         from nbconvo.session import workspace
 

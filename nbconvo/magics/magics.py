@@ -27,7 +27,7 @@ __all__ = ["ConvoMagics"]
 
 @magics_class
 class ConvoMagics(Magics):
-    """``%%session``, ``%%ask``, ``%%exchange`` and ``%convo``."""
+    """``%%session``, ``%%ask``, ``%%exchange``, ``%panel`` and ``%convo``."""
 
     shell: InteractiveShell
 
@@ -179,6 +179,34 @@ class ConvoMagics(Magics):
 
         args = parse(self.convo, line)
         return verbs.run(args.verb, args.words, args, Asking(self.shell))
+
+    @no_var_expand
+    @line_magic
+    @Options(
+        option("name", nargs="?", help="the session to show; without one, all of them"),
+        option("--usage", action="store_true", help="show the rate limits only"),
+        option("--static", action="store_true", help="show it as it is now, as plain HTML"),
+    )
+    def panel(self, line: str) -> Any:
+        """Open a window onto the conversations and the rate limits, live.
+
+        In it one can read, search, edit, branch, ask and stop; all panels show the same.
+        """
+        from nbconvo import host
+        from nbconvo.magics.arguments import parse
+        from nbconvo.panel.twin import Twin
+        from nbconvo.panel.window import Window
+        from nbconvo.session import workspace
+
+        args = parse(self.panel, line)
+        only = workspace.get(args.name) if args.name else None
+        if args.static:
+            return Twin(Window(only, usage=args.usage), most=Twin.WHOLE)
+        if not host.shows_widgets():
+            return Twin(Window(only, usage=args.usage))
+        from nbconvo.panel import Panel
+
+        return Panel(only, usage=args.usage)
 
     def _text(self, cell: str, *, raw: bool) -> str:
         from nbconvo.magics.interpolation import interpolate

@@ -22,14 +22,15 @@ __all__ = ["parse", "render", "to_html"]
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
 
-def render(text: str) -> str:
+def render(text: str, *, breaks: bool = False) -> str:
     """Return untrusted Markdown as HTML that holds nothing active.
 
     Links are http, https or mailto and open in a new tab. An image becomes a link, because
     loading an address that a model wrote would tell a third party what the model put there.
-    Maths stays as its escaped source in ``.math``, for the page's own typesetter.
+    Maths stays as its escaped source in ``.math``, for the page's own typesetter. With
+    ``breaks`` each line end breaks the line, as whoever typed it meant it.
     """
-    env: dict[str, Any] = {}
+    env: dict[str, Any] = {"breaks": breaks}
     return to_html(parse(plain(text), env), env)
 
 
@@ -64,6 +65,7 @@ def _parser() -> MarkdownIt:
     add_maths(parser)
     parser.core.ruler.push("passive", _passive)
     rules = {
+        "softbreak": lambda *args: "<br>\n" if args[4].get("breaks") else "\n",
         "fence": lambda _, tokens, i, __, env: code_html(tokens[i], env.get("colours", {})),
         "code_block": lambda _, tokens, i, *__: code_html(tokens[i], {}),
         "math_inline": lambda _, tokens, i, *__: maths_html(tokens[i], "span"),

@@ -1,0 +1,73 @@
+"""An output while its replies grow: a widget, where the page has shown that it can run one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nbconvo import cards, host
+from nbconvo.display.column import Column
+
+if TYPE_CHECKING:
+    from nbconvo.widgets.reply import GrowingCard, ReplyWidget
+
+__all__ = ["Live"]
+
+
+class Live:
+    """A widget that is opened once the page can show it. Make it in the thread of the cell.
+
+    Args:
+        side_by_side: Whether several cards stand beside each other, or below.
+    """
+
+    def __init__(self, *, side_by_side: bool = False) -> None:
+        self._side_by_side = side_by_side
+        self._allowed = host.in_jupyter()
+        self._widget: ReplyWidget | None = None
+
+    def ready(self) -> bool:
+        """Whether the page has shown that it can run a widget; the first call asks it to."""
+        if self._allowed:
+            try:
+                # Not before: a kernel that shows nothing in a page has no need of ipywidgets.
+                from nbconvo.widgets.probe import probe
+            except ImportError:
+                self._allowed = False
+        return self._allowed and probe().answered
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a widget, which shows what it is told."""
+        return self._widget is not None
+
+    def open(self, columns: Sequence[Column]) -> dict[str, Any]:
+        """Open the widget; return its view, to be put beside the static forms of an output."""
+        from nbconvo.widgets.reply import ReplyWidget
+
+        self._widget = ReplyWidget(_growing(columns), side_by_side=self._side_by_side)
+        return self._widget.view()
+
+    def show(self, columns: Sequence[Column]) -> None:
+        """Show ``columns`` in the open widget."""
+        if self._widget is not None:
+            self._widget.show(_growing(columns))
+
+    def close(self) -> None:
+        """End the widget, if there is one; no other will be opened."""
+        widget, self._widget, self._allowed = self._widget, None, False
+        if widget is not None:
+            widget.end()
+
+
+def _growing(columns: Sequence[Column]) -> list[GrowingCard]:
+    from nbconvo.widgets.reply import GrowingCard
+
+    made = []
+    for column in columns:
+        card = column.card(busy=True, html=False)
+        closed, open_ = column.body()
+        who, why, foot = cards.around(card)
+        rest = open_ or ("<p></p>" if card.busy and not closed else "")
+        made.append(GrowingCard(card.busy, closed, rest, who=who, why=why, foot=foot))
+    return made

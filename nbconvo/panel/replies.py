@@ -1,0 +1,45 @@
+"""Replies under way, rendered once for all panels that show them."""
+
+from __future__ import annotations
+
+import weakref
+
+from nbconvo import cards
+from nbconvo.markdown import Growing
+from nbconvo.session.turn import Turn
+
+__all__ = ["Rendering", "rendering_of"]
+
+
+class Rendering:
+    """The text of a turn as HTML, as far as it has come."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._tally = turn.tally
+        self._growing = Growing()
+        self._text = self._reasoning = 0  # characters that are rendered
+        self._parts = ("", "")
+        self._why = ""
+
+    def parts(self) -> tuple[str, str, str]:
+        """Return the HTML of the closed blocks, of the rest, and of the reasoning."""
+        text = self._tally.texts.get(0, "")
+        if len(text) > self._text:
+            self._growing.feed(text[self._text :])
+            self._text = len(text)
+            self._parts = self._growing.parts()
+        reasoning = self._tally.reasonings.get(0, "")
+        if len(reasoning) > self._reasoning:
+            self._reasoning = len(reasoning)
+            self._why = cards.why(reasoning)
+        return (*self._parts, self._why)
+
+
+_renderings: weakref.WeakKeyDictionary[Turn, Rendering] = weakref.WeakKeyDictionary()
+
+
+def rendering_of(turn: Turn) -> Rendering:
+    """Return the rendering of ``turn``, the same for all who ask."""
+    if turn not in _renderings:
+        _renderings[turn] = Rendering(turn)
+    return _renderings[turn]

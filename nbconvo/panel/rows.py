@@ -1,0 +1,142 @@
+"""Messages as the page gets them: sanitised HTML, and words for the rest."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+from nbconvo import cards
+from nbconvo.markdown import plain, render
+from nbconvo.messages import Message
+from nbconvo.session import Session
+from nbconvo.session.turn import Turn
+
+__all__ = ["Row", "failed_rows", "growing_row", "initials", "key_of", "label_of", "row", "size"]
+
+Row = dict[str, Any]
+
+#: Characters of a message that are shown at once; what is longer shows its beginning.
+LONGEST = 20_000
+_BEGINNING = 6_000
+
+_WORD = re.compile(r"[^\W_]")
+
+
+def key_of(session: Session) -> str:
+    """Return what the page calls a session: its name, or nothing."""
+    return session.name or ""
+
+
+def label_of(session: Session) -> str:
+    """Return what the reader calls a session."""
+    return session.name or "the session"
+
+
+def initials(name: str) -> str:
+    """Return one or two letters that stand for a name: RC for ``rate-critic``."""
+    first = [found[0] for part in re.split(r"[\s_-]+", name) if (found := _WORD.search(part))]
+    return "".join(first[:2]).upper() or "?"
+
+
+def row(session: Session, message: Message, *, everyone: bool = False, whole: bool = False) -> Row:
+    """Return a message of ``session`` for the page.
+
+    Args:
+        session: Whose message it is.
+        message: The message.
+        everyone: Whether the page shows all sessions, so that it is to say who was spoken to.
+        whole: Whether to give all of a long one.
+    """
+    made = _bare(session, message) | _text(message, whole=whole)
+    if message.id in session.conversation:
+        made["alts"] = _alternatives(session, message)
+    if everyone and message.role == "user":
+        made["to"] = label_of(session)
+    return made
+
+
+def growing_row(session: Session, turn: Turn) -> Row:
+    """Return the place where the reply of a turn is coming; its text follows as growth."""
+    name = label_of(session)
+    return {
+        "id": turn.id,
+        "s": key_of(session),
+        "role": "assistant",
+        **_speaker(name),
+        "html": "",
+        "foot": [],
+        "state": "growing",
+        "notice": turn.tally.notice,
+    }
+
+
+def failed_rows(session: Session, turn: Turn, *, everyone: bool) -> list[Row]:
+    """Return what a failed turn leaves to be seen: what was asked, and why there is no reply."""
+    error = plain(str(turn.error) or type(turn.error).__name__)
+    if turn.asked:
+        made = row(session, turn.asked[0], everyone=everyone)
+    else:
+        made = growing_row(session, turn)
+    # Known by the reply's id, as the session knows it.
+    return [{**made, "id": turn.id, "state": "failed", "error": " ".join(error.split())}]
+
+
+def size(made: Row) -> int:
+    """Return about how many bytes a row takes on its way."""
+    return len(made["html"]) + len(made.get("why", "")) + 400
+
+
+def _bare(session: Session, message: Message) -> Row:
+    heard = message.role == "user" and message.name is not None
+    who = "you" if message.role == "user" and not heard else message.name or label_of(session)
+    made = {
+        "id": message.id,
+        "s": key_of(session),
+        "role": message.role,
+        **_speaker(who),
+        "foot": list(cards.footer(message)) if message.role == "assistant" else [],
+        "time": message.created.isoformat(timespec="seconds"),
+    }
+    if heard:
+        made["heard"] = True
+    if message.finish_reason not in (None, "stop"):
+        made["ending"] = plain(message.finish_reason or "")
+    return made
+
+
+def _speaker(name: str) -> Row:
+    return {"who": plain(name), "initials": initials(name), "hue": cards.hue(name)}
+
+
+def _text(message: Message, *, whole: bool) -> Row:
+    own = message.role == "user" and message.name is None
+    content = message.content
+    made: Row = {}
+    if len(content) > LONGEST and not whole:
+        made["more"] = len(content)
+        content = content[:_BEGINNING] + " …"
+    # Line breaks that a person typed are meant; those of a model are Markdown's.
+    made["html"] = _rendered(content, own)
+    if message.reasoning.strip():
+        made["why"] = cards.why(message.reasoning if whole else message.reasoning[:LONGEST])
+    return made
+
+
+# A page of rows is asked for again and again, by each panel and each reload.
+@functools.lru_cache(maxsize=400)
+def _rendered(content: str, breaks: bool) -> str:
+    return render(content, breaks=breaks)
+
+
+def _alternatives(session: Session, message: Message) -> Row | None:
+    beside = session.alternatives(message)
+    if len(beside) < 2:
+        return None
+    place = next(n for n, other in enumerate(beside) if other.id == message.id)
+    return {
+        "i": place + 1,
+        "n": len(beside),
+        "prev": beside[place - 1].id if place else None,
+        "next": beside[place + 1].id if place + 1 < len(beside) else None,
+    }

@@ -1,0 +1,126 @@
+"""The panel without a page that runs it: what nbconvert, GitHub and print show."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nbconvo import cards
+from nbconvo.markdown import plain, render
+from nbconvo.messages import Message
+from nbconvo.panel.gauges import gauges
+from nbconvo.panel.rows import label_of
+from nbconvo.panel.window import EVERYONE, Window
+from nbconvo.session import Session
+
+__all__ = ["Twin"]
+
+_LONGEST = 20_000  # characters of one message
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """What a panel shows, as static HTML and as plain text.
+
+    Attributes:
+        window: What the panel shows.
+        most: Characters of HTML; what was said before that much is left out, and said so.
+    """
+
+    #: Characters of HTML that a notebook's file can well hold, where all is wanted.
+    WHOLE: ClassVar[int] = 500_000
+
+    window: Window
+    most: int = 30_000
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        shown, left_out = self._cards()
+        parts = [] if self.window.usage else [_title(self.window), _left_out(left_out)]
+        return {
+            "text/html": cards.html(shown, before="".join(parts), after=_limits()),
+            "text/plain": self._text(shown),
+        }
+
+    def __repr__(self) -> str:
+        return self._text(self._cards()[0])
+
+    def _text(self, shown: Sequence[cards.Card]) -> str:
+        if shown:
+            return cards.text([*shown, cards.Card(None, "")]).rstrip()  # named, if there is one
+        return "\n".join(_limit_lines()) if self.window.usage else "nothing was said yet"
+
+    def _cards(self) -> tuple[list[cards.Card], int]:
+        """Return the newest messages as cards, and how many older ones are left out."""
+        if self.window.usage:
+            return [], 0
+        scroll, room = self.window.scroll(), self.most
+        shown: list[cards.Card] = []
+        for place in range(len(scroll) - 1, -1, -1):
+            card = _card(scroll.owner(place), scroll.messages[place])
+            room -= len(card.html or "") + 300
+            if shown and room < 0:
+                break
+            shown.append(card)
+        return shown[::-1], len(scroll) - len(shown)
+
+
+def _card(session: Session, message: Message) -> cards.Card:
+    own = message.role == "user" and message.name is None
+    text = message.content
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]} … ({len(message.content):,} characters in all)"
+    return cards.Card(
+        "you" if own else message.name or label_of(session),
+        text,
+        html=render(text, breaks=own),
+        footer=cards.footer(message) if message.role == "assistant" else (),
+        reasoning=message.reasoning[:_LONGEST],
+        own=own,
+    )
+
+
+def _title(window: Window) -> str:
+    sessions = window.sessions()
+    if window.shown == EVERYONE:
+        names = ", ".join(label_of(session) for session in sessions)
+        return _line("nbconvo-title", names or "no sessions yet")
+    session = sessions[0]
+    where = f"{session.service.typed_as}:{session.model or '?'}"
+    return _line("nbconvo-title", f"{label_of(session)} · {where}")
+
+
+def _left_out(count: int) -> str:
+    if not count:
+        return ""
+    s = "s" * (count > 1)
+    return _line(
+        "nbconvo-note", f"{count:,} earlier message{s} left out; %convo export writes all of them"
+    )
+
+
+def _limits() -> str:
+    return "".join(_line("nbconvo-foot", line) for line in _limit_lines())
+
+
+def _limit_lines() -> list[str]:
+    lines = []
+    for gauge in gauges():
+        facts = [
+            f"requests in the last minute {_of(gauge['requests'], gauge['max_requests'])}",
+            f"tokens in the last minute {_of(gauge['tokens'], gauge['max_tokens'])}",
+            f"in all {gauge['total_requests']:,} and {gauge['total_tokens']:,}",
+            gauge["cost"] or "",
+            f"refused (429) {gauge['rate_limited']}" if gauge["rate_limited"] else "",
+        ]
+        lines.append(f"{gauge['name']}: " + " · ".join(fact for fact in facts if fact))
+    return lines or ["no request yet"]
+
+
+def _of(used: int, most: float | None) -> str:
+    return f"{used:,}" if most is None else f"{used:,} of {most:,g}"
+
+
+def _line(kind: str, words: str) -> str:
+    return f'<p class="{kind}">{html.escape(" ".join(plain(words).split()))}</p>'

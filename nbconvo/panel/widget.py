@@ -1,0 +1,167 @@
+"""The panel as a widget: its page's requests, what it sends, and its life."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+from nbconvo import cards, host
+from nbconvo.errors import NbConvoError
+from nbconvo.markdown import plain
+from nbconvo.messages import Cell
+from nbconvo.panel.actions import Answer, answer, checked
+from nbconvo.panel.painter import painter
+from nbconvo.panel.twin import Twin
+from nbconvo.panel.window import Window
+from nbconvo.session import Session
+from nbconvo.session.workspace import workspace
+from nbconvo.widgets.base import LiveWidget
+from nbconvo.widgets.scripts import PAGE, script, style
+
+__all__ = ["Panel"]
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # else it would be printed, into whichever cell is running
+
+_HERE = Path(__file__).parent / "page"
+_SCRIPTS = (
+    *("dom", "host", "store", "pointing", "rows", "reading", "actions", "mentions", "composer"),
+    *("gauges", "search", "settings", "menu", "tabs", "toasts", "panel"),
+)
+_STYLES = ("panel", "rows", "gauges")
+
+
+class Panel(LiveWidget):
+    """A window onto conversations and rate limits, live, in the notebook's page.
+
+    Read, search, edit, branch, ask and stop; all panels on a session show the same, since the
+    session holds it. Where a notebook is shown without its page (GitHub, nbconvert, print), the
+    output shows the panel as it was when it was opened.
+
+    Args:
+        session: The session to show, or its name; ``None`` shows any of them, and all together.
+        usage: Whether to show the rate limits only.
+
+    Raises:
+        UnknownName: If there is no session of that name.
+    """
+
+    _esm = script(PAGE / "growing.js", *(_HERE / f"{name}.js" for name in _SCRIPTS))
+    _css = cards.STYLE + "\n" + style(
+        PAGE / "growing.css", *(_HERE / f"{name}.css" for name in _STYLES)
+    )
+
+    def __init__(self, session: Session | str | None = None, *, usage: bool = False) -> None:
+        only = workspace.get(session) if isinstance(session, str) else session
+        self.window = Window(only, usage=usage)
+        #: Whether a page shows it; what nobody sees is not sent.
+        self.watched = False
+        self.cell: Cell | None = None
+        self._lock = threading.RLock()
+        self._handle: Any = None
+        super().__init__()
+        painter.add(self)
+
+    # --- what the page gets --------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that the page needs, for a page that has nothing."""
+        with self._lock:
+            self._send_changes()  # so that what other pages have is no older
+            cell = None if self.cell is None else self.cell.id
+            return {**self.window.snapshot(), "cell": cell, "keepable": self._handle is not None}
+
+    def paint(self) -> float | None:
+        """Send what is new, if a page shows it; return when to look again, in seconds."""
+        if not self.watched:
+            return None
+        with self._lock:
+            self._send_changes()
+            return self.window.pause()
+
+    def tell(self, request: int, given: Answer) -> None:
+        """Answer a request of the page."""
+        self.send({**given, "re": request})
+
+    def toast(self, text: str, *, undo: dict[str, Any] | None = None) -> None:
+        """Say a short word to whoever uses this panel, and how to undo what was done."""
+        with self._lock:
+            self._send_changes()
+            self.window.seq += 1
+            toast = {"text": plain(text), "error": False, "undo": undo}
+            self.send({"seq": self.window.seq, "toast": toast})
+
+    def greet(self, seq: int) -> Answer:
+        """Welcome a page that has what was sent up to ``seq``."""
+        self.watched = True
+        if seq != self.window.seq:
+            self.send(self.snapshot())
+        return {}
+
+    def _send_changes(self) -> None:
+        if (changes := self.window.changes()) is not None:
+            self.send(changes)
+
+    # --- what the page asks for ----------------------------------------------------------------
+
+    def heard(self, content: dict[str, Any]) -> None:
+        """Do what the page asks, and answer; what is not understood is ignored, and logged."""
+        request = checked(content)
+        if request is None:
+            asked = content.get("do") if isinstance(content, dict) else type(content).__name__
+            _log.warning("a malformed message of the page is ignored: %.40r", asked)
+            return
+        try:
+            with self._lock:
+                given = answer(self, request)
+                self._send_changes()  # what was asked for is there when the answer is
+        except NbConvoError as error:
+            given = {"error": " ".join(plain(str(error)).split())}
+        except Exception as error:
+            _log.exception("%s failed", request["do"])
+            given = {"error": f"{request['do']} failed: {type(error).__name__}"}
+        if given is not None:
+            self.tell(request["re"], given)
+        painter.ring()
+
+    # --- its life ------------------------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        if not host.shows_widgets():
+            display(Twin(self.window))
+            return
+        self.cell = host.running_cell()
+        self._take_place()
+        bundle = {**Twin(self.window)._repr_mimebundle_(), **_view(self)}
+        self._handle = display(bundle, raw=True, display_id=True)
+
+    def keep(self) -> None:
+        """Put what it shows now, static, in its place, and close it."""
+        handle, self._handle = self._handle, None
+        self.close()
+        if handle is not None:
+            handle.update(Twin(self.window)._repr_mimebundle_(), raw=True)
+
+    def close(self) -> None:
+        """Close it, here and in the page."""
+        painter.remove(self)
+        super().close()
+
+    def _take_place(self) -> None:
+        """Close the panel that an earlier run of the cell left, and that no page shows any more."""
+        for other in painter.painted:
+            mine, its = self.cell, getattr(other, "cell", None)
+            if mine and its and mine.id == its.id and mine.execution != its.execution:
+                other.close()
+
+
+def _view(panel: Panel) -> dict[str, Any]:
+    """Return the part of a bundle that a page with a widget manager shows."""
+    bundle = panel._repr_mimebundle_()
+    assert bundle is not None
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    return {kind: value for kind, value in data.items() if kind.startswith("application/")}

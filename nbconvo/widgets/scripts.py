@@ -1,0 +1,36 @@
+"""The page's scripts and styles, as they travel: every widget brings its own along."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+__all__ = ["PAGE", "script", "style"]
+
+#: Where the files are that several widgets share.
+PAGE = Path(__file__).parent / "page"
+
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+
+@functools.cache
+def script(*paths: Path) -> str:
+    """Return the files as one ES module: they share one scope, and only the last one exports.
+
+    Indentation and lines that are comments (``//``) are left out, so no string in them may
+    reach over a line's end.
+    """
+    lines = (line.strip() for path in paths for line in _read(path).splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
+
+@functools.cache
+def style(*paths: Path) -> str:
+    """Return the files as one style sheet, without indentation and comments."""
+    lines = "\n".join(_COMMENT.sub("", _read(path)) for path in paths).splitlines()
+    return "".join(f"{line.strip()}\n" for line in lines if line.strip())
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,149 @@
+"""Turns under way, as a page shows them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import nbconvo
+from nbconvo.session import workspace
+
+
+def test_a_reply_grows_in_place_and_ends_as_a_row_of_the_same_id(open_page, provider, comedian):
+    provider.reply("# Title\n\nfirst\n\nsecond", deltas=3, pace=0.03)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: page.bodies)
+    asked, growing = page.has["tail"]
+    assert (asked["state"], growing["state"]) == ("asked", "growing")
+    page.until(lambda: len(page.rows) == 2)
+    assert [page.rows[0]["id"], page.rows[1]["id"]] == [asked["id"], growing["id"]]
+    assert page.bodies[growing["id"]].startswith("<h1>Title</h1>")
+    assert page.has["tail"] == []
+
+
+def test_a_reply_grows_whoever_asked(open_page, provider, comedian):
+    provider.reply("one two three", deltas=3, pace=0.03)
+    page = open_page()
+    asyncio.run(comedian.ask("from a cell"))
+    page.until(lambda: len(page.rows) == 2)
+    assert page.bodies
+
+
+def test_a_message_that_is_sent_during_a_reply_is_shown_as_queued(open_page, provider, comedian):
+    provider.reply("one two", deltas=2, pace=0.1)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="first")
+    page.ask("send", to=["comedian"], text="second")
+    page.until(lambda: "queued" in [row["state"] for row in page.has["tail"]])
+    assert page.has["sessions"][0]["queued"] == 1
+    page.until(lambda: len(page.rows) == 4)
+    assert [row["html"] for row in page.rows.values()][2] == "<p>second</p>\n"
+
+
+def test_a_stop_keeps_what_had_come(open_page, provider, comedian):
+    provider.reply("one two three four", deltas=3, pace=0.1)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: page.bodies)
+    assert page.ask("stop", s=None)["stopped"] == 1
+    page.until(lambda: len(page.rows) == 2)
+    assert page.rows[1]["ending"] == "stopped"
+
+
+def test_a_failed_ask_stays_to_be_seen_and_is_asked_again(open_page, provider, comedian):
+    provider.error(400, "no <b>such</b> thing")
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: page.has["tail"] and page.has["tail"][0]["state"] == "failed")
+    (failed,) = page.has["tail"]
+    assert "no <b>such</b> thing" in failed["error"]
+    assert page.rows == {}
+    page.ask("again", s="comedian", id=failed["id"])
+    page.until(lambda: len(page.rows) == 2)
+    assert page.has["tail"] == []
+
+
+def test_a_failed_ask_goes_when_it_is_dismissed(open_page, provider, comedian):
+    provider.error(400)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: page.has["tail"] and page.has["tail"][0]["state"] == "failed")
+    page.ask("dismiss", s="comedian", id=page.has["tail"][0]["id"])
+    page.until(lambda: page.has["tail"] == [])
+
+
+def test_a_retry_shows_the_new_reply_where_the_old_one_stood(open_page, provider, comedian):
+    page = open_page("comedian")
+    for text in ("first", "second"):
+        page.ask("send", to=["comedian"], text=text)
+    page.until(lambda: len(page.rows) == 4)
+    provider.reply("again and again", deltas=2, pace=0.05)
+    page.ask("retry", s="comedian", id=page.rows[1]["id"])
+    page.until(lambda: page.bodies and page.has["tail"])
+    assert page.has["path"]["n"] == 1
+    page.until(lambda: page.has["tail"] == [] and len(page.rows) == 2)
+    assert page.rows[1]["alts"]["n"] == 2
+
+
+def test_what_a_failed_retry_hid_comes_back(open_page, provider, comedian):
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="first")
+    page.until(lambda: len(page.rows) == 2)
+    provider.error(400, delay=0.3)
+    page.ask("retry", s="comedian", id=page.rows[1]["id"])
+    page.until(lambda: page.has["path"]["n"] == 1)
+    page.until(lambda: page.has["path"]["n"] == 2)
+
+
+def test_an_edit_branches(open_page, provider, comedian):
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="first")
+    page.until(lambda: len(page.rows) == 2)
+    page.ask("edit", s="comedian", id=page.rows[0]["id"], text="another")
+    page.until(lambda: page.texts[:1] == ["<p>another</p>\n"] and len(page.rows) == 2)
+    assert page.rows[0]["alts"]["n"] == 2
+
+
+def test_the_reasoning_grows_too(open_page, provider, comedian):
+    provider.reply("answer", reasoning="thinking about it", deltas=4, pace=0.1)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: len(page.rows) == 2)
+    assert any(
+        "thinking" in str(growth.get("why"))
+        for message in page.messages
+        for growth in message.get("grow", {}).values()
+    )
+    assert "thinking about it" in page.rows[1]["why"]
+
+
+def test_an_exchange_is_shown_once_in_the_view_of_everyone(open_page, comedian, critic):
+    page = open_page()
+
+    async def talk() -> None:
+        async for _ in nbconvo.exchange([comedian, critic], "go", rounds=1):
+            pass
+
+    asyncio.run(talk())
+    page.until(lambda: len(page.rows) == 3)
+    assert [row["who"] for row in page.rows.values()] == ["you", "comedian", "critic"]
+
+
+def test_the_gauges_follow_the_limiter(open_page, provider, comedian):
+    comedian.service.max_requests_per_minute = 600
+    page = open_page(usage=True)
+    assert page.has["gauges"] == []
+    asyncio.run(comedian.ask("go"))
+    page.until(lambda: page.has["gauges"] and page.has["gauges"][0]["in_flight"] == 0)
+    (gauge,) = page.has["gauges"]
+    assert (gauge["requests"], gauge["max_requests"]) == (1, 600)
+    assert set(page.messages[-1]) == {"seq", "gauges"}
+    comedian.service.max_requests_per_minute = None
+    workspace.close()
+
+
+def test_a_panel_of_the_gauges_sends_no_history(open_page, comedian):
+    page = open_page(usage=True)
+    asyncio.run(comedian.ask("go"))
+    page.until(lambda: page.has["gauges"])
+    assert not any("tail" in message or "sessions" in message for message in page.messages)
