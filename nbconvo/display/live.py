@@ -26,8 +26,18 @@ class Live:
         self._allowed = host.in_jupyter()
         self._widget: ReplyWidget | None = None
 
-    def ready(self) -> bool:
-        """Whether the page has shown that it can run a widget; the first call asks it to."""
+    def view(self) -> dict[str, Any]:
+        """Return what shows the widget in an output; nothing while the page can't run one.
+
+        The first call asks the page; the first that can opens the widget.
+        """
+        if self._widget is None and self._ready():
+            from nbconvo.widgets.reply import ReplyWidget
+
+            self._widget = ReplyWidget(side_by_side=self._side_by_side)
+        return {} if self._widget is None else self._widget.view()
+
+    def _ready(self) -> bool:
         if self._allowed:
             try:
                 # Not before: a kernel that shows nothing in a page has no need of ipywidgets.
@@ -36,36 +46,30 @@ class Live:
                 self._allowed = False
         return self._allowed and probe().answered
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a widget, which shows what it is told."""
-        return self._widget is not None
-
-    def open(self, columns: Sequence[Column]) -> dict[str, Any]:
-        """Open the widget; return its view, to be put beside the static forms of an output."""
-        from nbconvo.widgets.reply import ReplyWidget
-
-        self._widget = ReplyWidget(_growing(columns), side_by_side=self._side_by_side)
-        return self._widget.view()
-
     def show(self, columns: Sequence[Column]) -> None:
         """Show ``columns`` in the open widget."""
         if self._widget is not None:
             self._widget.show(_growing(columns))
 
+    def end(self, columns: Sequence[Column]) -> None:
+        """Show ``columns`` for the last time; the page will close the widget."""
+        if self._widget is not None:
+            self._widget.end(_growing(columns, busy=False))
+        self._widget, self._allowed = None, False
+
     def close(self) -> None:
-        """End the widget, if there is one; no other will be opened."""
+        """Close the widget at once, if there is one; no other will be opened."""
         widget, self._widget, self._allowed = self._widget, None, False
         if widget is not None:
-            widget.end()
+            widget.close()
 
 
-def _growing(columns: Sequence[Column]) -> list[GrowingCard]:
+def _growing(columns: Sequence[Column], *, busy: bool = True) -> list[GrowingCard]:
     from nbconvo.widgets.reply import GrowingCard
 
     made = []
     for column in columns:
-        card = column.card(busy=True, html=False)
+        card = column.card(busy=busy, html=False)
         closed, open_ = column.body()
         who, why, foot = cards.around(card)
         rest = open_ or ("<p></p>" if card.busy and not closed else "")

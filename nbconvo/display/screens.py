@@ -59,8 +59,10 @@ class NotebookScreen:
         self._not_before = 0.0
         self._shown = ""
         self._live = Live(side_by_side=side_by_side)
+        self._viewed = False
         if at_once:
-            view = self._live.open([]) if self._live.ready() else {}
+            view = self._live.view()
+            self._viewed = bool(view)
             self._publish({"text/html": cards.html([]), "text/plain": "", **view})
             if not view:
                 self._live.close()  # a widget opened in the other thread has no cell
@@ -79,18 +81,17 @@ class NotebookScreen:
     def _end(self, columns: Sequence[Column]) -> None:
         if self._handle is not None or not all(column.empty for column in columns):
             self._publish(self._static(columns, busy=False), _metadata(columns))
-        # Not before: with the widget its view would go, and the output be empty for a moment.
-        self._live.close()
+        self._live.end(columns)
 
     def _grow(self, columns: Sequence[Column]) -> None:
-        if self._live.is_open:
-            self._live.show(columns)
-            return
-        ready = self._live.ready()
+        view = self._live.view()  # at once: the page can load it while nothing has come yet
         if self._handle is None and all(column.empty for column in columns):
             return
-        if ready:
-            self._publish({**self._static(columns), **self._live.open(columns)})
+        if view:
+            self._live.show(columns)
+            if not self._viewed:
+                self._viewed = True
+                self._publish({**self._static(columns), **view})
         elif self._clock() >= self._not_before:
             self._repaint(columns)
 

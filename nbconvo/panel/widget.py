@@ -49,8 +49,10 @@ class Panel(LiveWidget):
     """
 
     _esm = script(PAGE / "growing.js", *(_HERE / f"{name}.js" for name in _SCRIPTS))
-    _css = cards.STYLE + "\n" + style(
-        PAGE / "growing.css", *(_HERE / f"{name}.css" for name in _STYLES)
+    _css = (
+        cards.STYLE
+        + "\n"
+        + style(PAGE / "growing.css", *(_HERE / f"{name}.css" for name in _STYLES))
     )
 
     def __init__(self, session: Session | str | None = None, *, usage: bool = False) -> None:

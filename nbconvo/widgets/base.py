@@ -29,6 +29,11 @@ class LiveWidget(anywidget.AnyWidget):
         super().__init__()
         self.on_msg(self._on_message)
 
+    def __del__(self) -> None:
+        # ipywidgets would close it, in whichever thread collects garbage, one that holds a lock
+        # perhaps; but an open widget is in its registry, so only a closed one gets here.
+        pass
+
     def snapshot(self) -> dict[str, Any]:
         """Return all that the page needs, for a page that has nothing; on any thread."""
         raise NotImplementedError
@@ -54,12 +59,12 @@ class LiveWidget(anywidget.AnyWidget):
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = lambda data, default: default
 
-    def push(self, content: dict[str, Any], method: str = "custom") -> None:
-        """Send a message to the page; unlike :meth:`send`, it is not part of the running cell.
+    def push(self, data: dict[str, Any], method: str = "custom") -> None:
+        """Send a message as :meth:`send` does, but not as a part of the running cell.
 
-        Each one would bring the cell's request along, and be handled by the cell's output too.
+        It would bring the cell's request along, and be handled by the cell's output as well.
         """
-        data = {"method": method, **content}
+        data = {"method": method, **data}
         kernel = getattr(self.comm, "kernel", None)
         if kernel is None or self.comm is None:
             self._send(data)

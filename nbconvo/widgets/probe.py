@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections import deque
 from typing import Any
 
 from nbconvo.widgets.base import LiveWidget
 from nbconvo.widgets.scripts import PAGE, script
 
 __all__ = ["Probe", "probe"]
+
+_KEPT = 8  # widgets; a page that is gone for good lets go of none
 
 
 class Probe(LiveWidget):
@@ -22,6 +25,7 @@ class Probe(LiveWidget):
 
     def __init__(self) -> None:
         self.answered = False
+        self._kept: deque[LiveWidget] = deque()
         super().__init__()
 
     def snapshot(self) -> dict[str, Any]:
@@ -32,6 +36,12 @@ class Probe(LiveWidget):
         """Note the answer. Where the kernel has no subshells it comes after the cell."""
         self.answered = True
         self.send({"heard": True})
+
+    def keep(self, widget: LiveWidget) -> None:
+        """Leave ``widget`` to the page, which closes it; of those that it does not, the last."""
+        self._kept.append(widget)
+        if len(self._kept) > _KEPT:
+            self._kept.popleft().close()
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from typing import Any
 from nbconvo import cards
 from nbconvo.widgets.base import LiveWidget
 from nbconvo.widgets.growth import Growth, changed
+from nbconvo.widgets.probe import probe
 from nbconvo.widgets.scripts import PAGE, script, style
 
 __all__ = ["GrowingCard", "ReplyWidget"]
@@ -38,44 +39,33 @@ class ReplyWidget(LiveWidget):
     _esm = script(PAGE / "growing.js", PAGE / "reply.js")
     _css = cards.STYLE + "\n" + style(PAGE / "growing.css", PAGE / "reply.css")
 
-    def __init__(self, shown: Sequence[GrowingCard], *, side_by_side: bool = False) -> None:
+    def __init__(self, *, side_by_side: bool = False) -> None:
         self._side_by_side = side_by_side
         self._lock = threading.Lock()
         self._held: list[_Held] = []
         self._seq = 0
         self._asked_at: int | None = None
-        self._loaded = self._ended = False
-        self._change(shown)
+        self._ended = False
         super().__init__()
         self._asked_at = None  # to open is not to ask
 
     def show(self, shown: Sequence[GrowingCard]) -> None:
         """Send what changed since the last time, if anything did."""
-        with self._lock:
-            changes = self._change(shown)
-            if not changes:
-                return
-            self._seq += 1
-            message = {"seq": self._seq, "cards": changes}
-            whole = self._whole() if self._is_due() else None
-        self.send(message)
-        if whole is not None:
-            self._send({"method": "update", "state": {"first": whole}, "buffer_paths": []})
+        self._send_changes(shown)
 
-    def end(self) -> None:
-        """Close it, once the page has loaded it: anywidget takes an earlier end for an error."""
-        with self._lock:
-            self._ended = True
-            loaded = self._loaded
-        if loaded:
-            self.close()
+    def end(self, shown: Sequence[GrowingCard]) -> None:
+        """Send the last change. The widget closes when the page says that it shows it no more.
+
+        It can't know whether the page still is the one that has the output: one that was loaded
+        anew since never hears of an update of the output, and shows the widget on.
+        """
+        self._ended = True
+        self._send_changes(shown)
+        probe().keep(self)
 
     def heard(self, content: dict[str, Any]) -> None:
-        """Note that a page has loaded it. Where the kernel has no subshells: after the cell."""
-        with self._lock:
-            self._loaded = True
-            ended = self._ended
-        if ended:
+        """Close it, if it has ended and is not in the page."""
+        if self._ended and content.get("views") == 0:
             self.close()
 
     def snapshot(self) -> dict[str, Any]:
@@ -83,6 +73,18 @@ class ReplyWidget(LiveWidget):
         with self._lock:
             self._asked_at = self._seq
             return self._whole()
+
+    def _send_changes(self, shown: Sequence[GrowingCard]) -> None:
+        with self._lock:
+            changes = self._change(shown)
+            if not changes and not self._ended:
+                return
+            self._seq += 1
+            message = {"seq": self._seq, "cards": changes, "ended": self._ended}
+            whole = self._whole() if self._is_due() else None
+        self.push({"content": message})
+        if whole is not None:
+            self.push({"state": {"first": whole}, "buffer_paths": []}, "update")
 
     def _change(self, shown: Sequence[GrowingCard]) -> dict[str, dict[str, Any]]:
         self._held += (_Held() for _ in shown[len(self._held) :])

@@ -1,4 +1,4 @@
-"""A real JupyterLab for the whole run, and a real Chromium."""
+"""A real JupyterLab and a real Notebook for the whole run, and a real Chromium."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +39,19 @@ IDLE = """() => {
 
 
 @dataclass
-class Lab:
-    """A running JupyterLab: its address, its folder, and the provider that its kernels ask."""
+class Server:
+    """A running JupyterLab or Notebook: its address, its folder, the provider its kernels ask."""
 
     url: str
     root: Path
     provider: FakeProvider
+    app: str
+
+    def address(self, path: Path) -> str:
+        """Where the notebook at ``path`` is opened."""
+        if self.app == "notebook":
+            return f"{self.url}/notebooks/{path.name}?token={TOKEN}"
+        return f"{self.url}/lab/workspaces/test/tree/{path.name}?reset&token={TOKEN}"
 
 
 @dataclass
@@ -57,33 +66,84 @@ class Notebook:
         """Run all cells and wait until they are done."""
         self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
+    def start(self, cell: int) -> None:
+        """Begin to run one cell; don't wait."""
+        self.page.evaluate(
+            """place => {
+              window.jupyterapp.shell.currentWidget.content.activeCellIndex = place;
+              void window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            cell,
+        )
+
+    def write(self, cell: int, source: str) -> None:
+        """Write into one cell."""
+        self.page.evaluate(
+            """([place, source]) => window.jupyterapp.shell.currentWidget
+              .content.widgets[place].model.sharedModel.setSource(source)""",
+            [cell, source],
+        )
+
+    def outputs(self, cell: int) -> str:
+        """The text of a cell's outputs."""
+        text: str = self.page.evaluate(
+            """place => JSON.stringify(window.jupyterapp.shell.currentWidget
+              .content.widgets[place].model.outputs?.toJSON() ?? [])""",
+            cell,
+        )
+        return text
+
+    def execute(self, code: str) -> str:
+        """Run code in the kernel without a cell; return what it printed."""
+        printed: str = self.page.evaluate(
+            """async code => {
+              const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+              const future = kernel.requestExecute({ code });
+              let printed = '';
+              future.onIOPub = ({ content }) => (printed += content.text ?? content.evalue ?? '');
+              await future.done;
+              return printed;
+            }""",
+            code,
+        )
+        return printed
+
     def saved(self) -> Any:
         """Save, and return the notebook as it is on disk."""
         self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
         return nbformat.read(self.path, as_version=4)
 
+    def ready(self) -> None:
+        """Wait until the notebook is there and its kernel idle."""
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.page.wait_for_function(IDLE)
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
-    home = tmp_path_factory.mktemp("home")
-    root = tmp_path_factory.mktemp("notebooks")
-    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
+
+@contextmanager
+def running(app: str, folders: pytest.TempPathFactory, **settings: Any) -> Iterator[Server]:
+    """Run ``jupyterlab`` or ``notebook``, with JupyterLab's settings by plugin and file."""
+    pytest.importorskip(app, reason=f"{app} is not installed")
+    home, root = folders.mktemp("home"), folders.mktemp("notebooks")
     # The toast that offers Jupyter's news covers what tests click.
-    (settings / "notification.jupyterlab-settings").write_text(
-        json.dumps({"fetchNews": "false", "checkForUpdates": False})
-    )
+    quiet = {"notification": {"fetchNews": "false", "checkForUpdates": False}}
+    folder = home / "settings" / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True)
+    for name, values in (quiet | settings).items():
+        (folder / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    exposed = {
+        "jupyterlab": "--expose-app-in-browser",
+        "notebook": "--JupyterNotebookApp.expose_app_in_browser=True",
+    }
     with FakeProvider(cut=None) as provider:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *(sys.executable, "-m", app, "--no-browser", "--allow-root"),
                 *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
                 *("--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"),
-                *(f"--ServerApp.root_dir={root}", "--expose-app-in-browser"),
+                *(f"--ServerApp.root_dir={root}", exposed[app]),
             ],
             env=_environment(home, provider),
             stdout=subprocess.DEVNULL,
@@ -91,10 +151,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         )
         try:
             _wait_for(port, process)
-            yield Lab(f"http://127.0.0.1:{port}", root, provider)
+            yield Server(f"http://127.0.0.1:{port}", root, provider, app)
         finally:
             process.terminate()
             process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running("jupyterlab", tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running("notebook", tmp_path_factory) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +182,18 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture
-def open_notebook(lab: Lab, browser: Any) -> Iterator[Any]:
-    """Open cells, or a file, as a notebook; fail on a page error or a request to elsewhere."""
+Open = Callable[..., Notebook]
+
+
+def opener(browser: Any) -> Iterator[Open]:
+    """Yield what opens cells, or a file, as a notebook; close all in the end.
+
+    A page error, or a request to elsewhere, fails.
+    """
     notebooks: list[Notebook] = []
 
-    def open_(cells: list[str] | Path) -> Notebook:
-        path = lab.root / f"test-{time.monotonic_ns()}.ipynb"
+    def open_(server: Server, cells: list[str] | Path) -> Notebook:
+        path = server.root / f"test-{time.monotonic_ns()}.ipynb"
         if isinstance(cells, Path):
             shutil.copy(cells, path)
         else:
@@ -129,10 +206,9 @@ def open_notebook(lab: Lab, browser: Any) -> Iterator[Any]:
         notebook = Notebook(page, path)
         notebooks.append(notebook)
         page.on("pageerror", lambda error: notebook.errors.append(f"page error: {error}"))
-        page.on("request", lambda request: _check_request(request.url, lab.url, notebook.errors))
-        page.goto(f"{lab.url}/lab/workspaces/test/tree/{path.name}?reset&token={TOKEN}")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.wait_for_function(IDLE)
+        page.on("request", lambda request: _check_request(request.url, server.url, notebook.errors))
+        page.goto(server.address(path))
+        notebook.ready()
         return notebook
 
     yield open_
@@ -141,6 +217,13 @@ def open_notebook(lab: Lab, browser: Any) -> Iterator[Any]:
         notebook.page.evaluate("window.jupyterapp.commands.execute('kernelmenu:shutdown')")
         notebook.page.close()
     assert [error for notebook in notebooks for error in notebook.errors] == []
+
+
+@pytest.fixture
+def open_notebook(lab: Server, browser: Any) -> Iterator[Callable[..., Notebook]]:
+    """Opens notebooks in JupyterLab, for one test."""
+    for open_ in opener(browser):
+        yield partial(open_, lab)
 
 
 def _check_request(url: str, home: str, errors: list[str]) -> None:
@@ -174,4 +257,10 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             return
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError("JupyterLab did not start")
+    raise RuntimeError("the server did not start")
+
+
+@pytest.fixture(scope="module")
+def module_opener(browser: Any) -> Iterator[Open]:
+    """Opens notebooks, on the server that it is given, for the tests of a module."""
+    yield from opener(browser)

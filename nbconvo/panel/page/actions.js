@@ -1,113 +1,108 @@
 // Made for a row when it is pointed at or focused: a hundred rows would hold 500 buttons.
 function addActions(view) {
   if (view.actions) return;
-  const { panel, row } = view;
-  const made = [...actionsOf(view, panel, row)];
-  view.actions = node("div.np-actions", { role: "group", "aria-label": "Actions" }, ...made);
+  view.actions = node("div.np-actions", { role: "group", "aria-label": "Actions" }, ...actionsOf(view, view.panel));
   view.foot.append(view.actions);
 }
 
-function* actionsOf(view, panel, row) {
-  const fields = { s: row.s, id: row.id };
-  if (row.state === "growing") {
-    yield iconButton("stop", "Stop this reply", () => panel.stop(row.s));
+function* actionsOf(view, panel) {
+  const { s, id, state, role, heard } = view.row;
+  if (state === "growing") {
+    yield iconButton("stop", "End this reply", () => panel.stop(s));
     return;
   }
   yield iconButton("copy", "Copy", () => panel.tried(copyRow(view)));
-  if (row.state) return;
-  if (row.role === "assistant") yield iconButton("retry", "Ask again", () => panel.say("retry", fields), kernelTool);
-  else if (!row.heard) yield iconButton("edit", "Edit and ask again", () => editRow(view), kernelTool);
-  yield iconButton("fork", "Fork from here", () => forkRow(view), kernelTool);
-  yield iconButton("remove", "Remove from the conversation", () => panel.say("remove", fields), kernelTool);
+  if (state || panel.store.lost) return;
+  const more = { "data-kernel": true };
+  if (role === "assistant") yield iconButton("retry", "Retry", () => panel.say("retry", { s, id }), more);
+  else if (!heard) yield iconButton("edit", "Edit and ask again", () => editRow(view), more);
+  yield iconButton("fork", "Fork from here", () => forkRow(view), more);
+  yield iconButton("remove", "Remove from the conversation", () => panel.say("remove", { s, id }), more);
 }
 
-const kernelTool = { "data-kernel": true };
+// What the kernel does not know (any more) is still on the page.
+async function sourceOf({ panel, row: { s, id }, body }) {
+  const answer = await panel.store.ask("source", { s, id }).catch(() => null);
+  return answer ? answer.text : body.innerText;
+}
 
-async function copyRow({ panel, row, body }) {
-  const { text } = await panel.store.ask("source", { s: row.s, id: row.id }).catch(() => ({ text: body.innerText }));
-  await toClipboard(text);
-  panel.toasts.add({ text: "copied" });
+async function copyRow(view) {
+  await toClipboard(await sourceOf(view));
+  view.panel.toasts.add({ text: "copied" });
 }
 
 async function editRow(view) {
-  if (view.form) return view.form.querySelector("textarea").focus();
-  const { panel, row } = view;
-  const answer = await panel.tried(panel.store.ask("source", { s: row.s, id: row.id }));
-  if (!answer) return;
   const area = node("textarea", { "aria-label": "Edit your message", rows: 2 });
-  area.value = answer.text;
-  const submit = async () => {
-    if (!area.value.trim()) return;
-    if (await panel.say("edit", { s: row.s, id: row.id, text: area.value })) close();
-  };
-  const close = openForm(view, area, "Send", submit, "The reply branches from here; the old one stays.");
+  area.value = await sourceOf(view);
   area.addEventListener("input", () => growsWithText(area, 240));
+  openForm(view, area, "Send", "edit", "text", "The reply branches from here; the old one stays.");
   growsWithText(area, 240);
 }
 
 function forkRow(view) {
-  const { panel, row } = view;
-  const input = node("input", { type: "text", "aria-label": "Name of the new session", placeholder: "name of the new session" });
-  const submit = async () => {
-    const name = input.value.trim();
-    if (name && (await panel.say("fork", { s: row.s, id: row.id, name }))) close();
-  };
-  input.addEventListener("keydown", (event) => event.key === "Enter" && submit());
-  const close = openForm(view, input, "Fork", submit, "A new session goes on from this message.");
+  const name = "name of the new session";
+  const input = node("input", { "aria-label": "Name of the new session", placeholder: name });
+  openForm(view, input, "Fork", "fork", "name", "A new session goes on from this message.");
 }
 
-function openForm(view, field, verb, submit, hint) {
+// One field below a row; Enter (in a text of several lines with Ctrl) sends it, Escape leaves.
+function openForm(view, field, verb, what, part, hint) {
+  const { panel, element, row: { s, id } } = view;
   view.form?.remove();
   const close = () => {
-    view.form?.remove();
-    view.form = null;
-    view.element.focus({ preventScroll: true });
+    form.remove();
+    element.focus({ preventScroll: true });
   };
-  view.form = node("div.np-form", field,
-    node("div.np-line", node("span.np-hint", { text: hint }),
-      textButton("Cancel", close), textButton(verb, submit, { class: "np-button np-primary" })));
-  field.addEventListener("keydown", (event) => formKeys(event, submit, close));
-  view.element.append(view.form);
+  const submit = async () => {
+    if (field.value.trim() && (await panel.say(what, { s, id, [part]: field.value }))) close();
+  };
+  const form = node("div.np-form", field,
+    node("div.np-line", node("span.np-hint", { text: hint }), textButton("Cancel", close), primary(verb, submit)));
+  formKeys(form, field, submit, close);
+  view.form = form;
+  element.append(form);
   field.focus();
-  view.form.scrollIntoView({ block: "nearest" });
-  return close;
+  form.scrollIntoView({ block: "nearest" });
 }
 
-// Done for rows that show, once: maths, buttons on code, and keys for what scrolls sideways.
+function formKeys(form, field, submit, close) {
+  form.addEventListener("keydown", (event) => {
+    const enters = event.key === "Enter" && (event.ctrlKey || event.metaKey || event.target.matches("input"));
+    if (event.key === "Escape") close();
+    else if (enters) submit();
+    else return;
+    event.preventDefault();
+  });
+}
+
+// Done for rows that show, once: maths, buttons on code, and no stop at what does not scroll.
 function settleRow(view) {
   view.settled = true;
   const { body, panel } = view;
-  if (body.querySelector(".math")) typeset(body, panel.host.latex);
+  typeset(body, panel.host.latex());
   for (const block of body.querySelectorAll(".highlight")) addCodeTools(block, panel);
-  for (const wide of body.querySelectorAll("pre, .nbconvo-table"))
-    if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+  for (const wide of body.querySelectorAll(WIDE))
+    if (wide.scrollWidth <= wide.clientWidth) wide.removeAttribute("tabindex");
   for (const image of body.querySelectorAll("img")) makeLarge(image, panel);
 }
 
-function addCodeTools(block, panel) {
-  if (block.querySelector(".np-code")) return;
+function addCodeTools(block, { host, store, toasts, tried }) {
   const source = () => block.querySelector("code").textContent;
-  const copy = () => panel.tried(toClipboard(source()).then(() => panel.toasts.add({ text: "code copied" })));
-  const insert = () => panel.tried(Promise.resolve().then(() => {
-    panel.host.insertBelow(panel.store.cell, source().replace(/\n$/, ""));
-    panel.toasts.add({ text: "inserted as a cell below" });
-  }));
+  const copy = () => tried(toClipboard(source()).then(() => toasts.add({ text: "code copied" })));
+  const insert = () => tried(Promise.resolve().then(() => host.insertBelow(store.cell, block, source().trimEnd())));
   block.prepend(node("div.np-code",
     textButton("Copy", copy, { "aria-label": "Copy code" }),
-    panel.host.indexOf(panel.store.cell) >= 0 &&
-      textButton("Insert below", insert, { "aria-label": "Insert code as a cell below" })));
+    host.placeOf(store.cell, block) >= 0 && textButton("Insert below", insert, { "aria-label": "Insert code as a cell below" })));
 }
 
-function makeLarge(image, panel) {
+function makeLarge(image, { root }) {
   const open = () => {
-    const dialog = node("dialog.np-large", { "aria-label": image.alt || "Image", onclose: () => dialog.remove() },
-      node("img", { src: image.src, alt: image.alt }), textButton("Close", () => dialog.close()));
-    panel.root.append(dialog);
-    dialog.showModal();
+    const large = node("dialog.np-large", { "aria-label": "Image", onclose: () => large.remove() },
+      image.cloneNode(), textButton("Close", () => large.close()));
+    root.append(large);
+    large.showModal();
   };
-  const keys = (event) => [" ", "Enter"].includes(event.key) && (event.preventDefault(), open());
-  for (const [name, value] of Object.entries({ tabindex: "0", role: "button", "aria-label": `${image.alt || "image"}: open large` }))
-    image.setAttribute(name, value);
-  image.addEventListener("click", open);
-  image.addEventListener("keydown", keys);
+  const button = node("button.np-image", { "aria-label": `Open large: ${image.alt || "image"}`, onclick: open });
+  image.replaceWith(button);
+  button.append(image);
 }

@@ -3,43 +3,35 @@ const EDGE = 0.97;
 
 // One card for each limiter; numbers are written in place.
 class Gauges {
-  constructor(panel) {
-    this.panel = panel;
+  constructor({ store, signal }) {
     this.cards = new Map();
     this.line = node("span.np-sum");
     this.grid = node("div.np-cards");
-    this.empty = node("p.np-hint", { text: "no request yet" });
-    const body = [this.empty, this.grid];
-    this.element = panel.store.compact
-      ? node("section.np-gauges", { "aria-label": "Rate limits" }, ...body)
-      : node("details.np-gauges", node("summary", node("span", { text: "Limits" }), this.line), ...body);
-    panel.signal.addEventListener("abort", () => clearInterval(this.ticking));
-    this.show(panel.store.gauges);
+    this.none = node("p.np-hint", { text: "no request yet" });
+    this.element = store.compact
+      ? node("section.np-gauges", { "aria-label": "Rate limits" })
+      : node("details.np-gauges", node("summary", node("span", { text: "Limits" }), this.line));
+    this.element.append(this.none, this.grid);
+    signal.addEventListener("abort", () => clearInterval(this.ticking));
   }
 
   show(gauges) {
-    this.heard = performance.now();
-    this.gauges = gauges;
-    const names = new Set(gauges.map((gauge) => gauge.name));
-    for (const [name, card] of this.cards) if (!names.has(name)) this.drop(name, card);
+    Object.assign(this, { gauges, heard: performance.now() });
+    const names = gauges.map((gauge) => gauge.name);
+    for (const [name, { element }] of this.cards) if (!names.includes(name)) this.cards.delete(name), element.remove();
     for (const gauge of gauges) this.card(gauge.name).show(gauge);
-    this.empty.hidden = gauges.length > 0;
+    this.none.hidden = gauges.length > 0;
     setText(this.line, gauges.map(gaugeLine).join("   ") || "no request yet");
     this.tick();
   }
 
   card(name) {
-    if (!this.cards.has(name)) {
-      const card = new GaugeCard(name);
-      this.cards.set(name, card);
-      this.grid.append(card.element);
+    const { cards, grid } = this;
+    if (!cards.has(name)) {
+      cards.set(name, new GaugeCard(name));
+      grid.append(cards.get(name).element);
     }
-    return this.cards.get(name);
-  }
-
-  drop(name, card) {
-    card.element.remove();
-    this.cards.delete(name);
+    return cards.get(name);
   }
 
   // Waits count down here; the timer runs only while there is one.
@@ -53,95 +45,73 @@ class Gauges {
 
 class GaugeCard {
   constructor(name) {
-    this.requests = new Meter("requests");
-    this.tokens = new Meter("tokens");
+    this.meters = [meterOf("requests"), meterOf("tokens")];
     this.waits = node("p.np-waits");
     this.totals = node("p.np-hint");
-    this.history = new History();
+    this.history = historyOf();
     this.element = node("div.np-gauge", { role: "group", "aria-label": name },
       node("div.np-gauge-head", node("strong", { text: name }), this.waits),
-      this.requests.element, this.tokens.element, this.history.element, this.totals);
+      ...this.meters.map((meter) => meter.element), this.history.element, this.totals);
   }
 
   show(gauge) {
-    this.requests.show(gauge.requests, gauge.max_requests);
-    this.tokens.show(gauge.tokens, gauge.max_tokens);
-    this.history.show(gauge.history ?? []);
-    const facts = [
-      `${plural(gauge.total_requests, "request")} since the kernel started`,
-      plural(gauge.total_tokens, "token"),
-      gauge.cost,
-      `${count(gauge.rate_limited)} × 429`,
-      gauge.retries === 1 ? "1 retry" : `${count(gauge.retries)} retries`,
-    ];
-    setText(this.totals, facts.filter(Boolean).join(" · "));
+    const [requests, tokens] = this.meters;
+    requests.show(gauge.requests, gauge.max_requests);
+    tokens.show(gauge.tokens, gauge.max_tokens);
+    this.history.show(gauge.history);
+    const { total_requests, total_tokens, cost, rate_limited, retries } = gauge;
+    setText(this.totals, dotted([`${plural(total_requests, "request")} since the kernel started`, plural(total_tokens, "token"),
+      cost, `${count(rate_limited)} × 429`, retries === 1 ? "1 retry" : `${count(retries)} retries`]));
   }
 
-  countDown(gauge, passed) {
-    const left = (seconds) => (seconds == null ? 0 : Math.max(0, seconds - passed));
-    const [next, paused] = [left(gauge.next_in), left(gauge.paused_for)];
-    const flight = gauge.max_concurrent == null ? count(gauge.in_flight) : `${count(gauge.in_flight)} of ${count(gauge.max_concurrent)}`;
-    const waits = [
-      `${flight} in flight`,
-      gauge.queued && `${count(gauge.queued)} queued${next ? `, next in ${seconds(next)}` : ""}`,
-      paused && `paused ${seconds(paused)}`,
-    ];
-    setText(this.waits, waits.filter(Boolean).join(" · "));
+  countDown({ next_in, paused_for, in_flight, max_concurrent, queued }, passed) {
+    const [next, paused] = [next_in, paused_for].map((seconds) => Math.max(0, (seconds ?? 0) - passed));
+    setText(this.waits, dotted([
+      `${count(in_flight)}${max_concurrent == null ? "" : ` of ${count(max_concurrent)}`} in flight`,
+      queued && `${count(queued)} queued${next ? `, next in ${inSeconds(next)}` : ""}`,
+      paused && `paused ${inSeconds(paused)}`,
+    ]));
     this.element.classList.toggle("np-paused", paused > 0);
     return next || paused;
   }
 }
 
-class Meter {
-  constructor(unit) {
-    this.unit = unit;
-    this.label = node("span");
-    this.word = node("em");
-    this.bar = node("i");
-    this.meter = node("div.np-meter", { role: "meter", "aria-label": `${unit} in this minute`, "aria-valuemin": 0 }, this.bar);
-    this.element = node("div.np-measure", node("div.np-line", this.label, this.word), this.meter);
-  }
-
-  show(used, most) {
-    const part = most == null ? 0 : most > 0 ? Math.min(1, used / most) : 1;
-    const level = most == null ? "free" : part >= EDGE ? "edge" : part >= NEAR ? "near" : "fine";
-    const word = { free: "no limit set", fine: "", near: "near the limit", edge: "at the limit" }[level];
-    const text = `${count(Math.round(used))}${most == null ? "" : ` of ${count(most)}`} ${this.unit}/min`;
-    this.element.className = `np-measure np-${level}`;
-    setText(this.label, text);
-    setText(this.word, word);
-    this.meter.hidden = most == null;
-    this.meter.setAttribute("aria-valuemax", most || 1);
-    this.meter.setAttribute("aria-valuenow", most == null ? 0 : Math.min(used, most || 1));
-    this.meter.setAttribute("aria-valuetext", [text, word].filter(Boolean).join(", "));
-    this.bar.style.width = `${part * 100}%`;
-  }
+function meterOf(unit) {
+  const [label, word, bar] = [node("span"), node("em"), node("i")];
+  const meter = node("div.np-meter", { role: "meter", "aria-label": `${unit} in this minute`, "aria-valuemin": 0 }, bar);
+  const element = node("div", node("div.np-line", label, word), meter);
+  const show = (used, most) => {
+    const free = most == null;
+    const part = free ? 0 : Math.min(1, used / Math.max(most, 1e-9));
+    const level = free ? "free" : part >= EDGE ? "edge" : part >= NEAR ? "near" : "fine";
+    const text = `${count(Math.round(used))}${free ? "" : ` of ${count(most)}`} ${unit}/min`;
+    element.className = `np-${level}`;
+    setText(label, text);
+    setText(word, { free: "no limit set", near: "near the limit", edge: "at the limit" }[level] ?? "");
+    meter.hidden = free;
+    setProperties(meter, { "aria-valuemax": most || 1, "aria-valuenow": Math.round(Math.min(used, most || 1)), "aria-valuetext": `${text} ${word.textContent}` });
+    bar.style.width = `${part * 100}%`;
+  };
+  return { element, show };
 }
 
-class History {
-  constructor() {
-    const [svg, area, line] = ["svg", "path", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-    for (const [name, value] of [["viewBox", "0 0 59 20"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]])
-      svg.setAttribute(name, value);
-    svg.append(area, line);
-    Object.assign(this, { area, line, text: node("span.np-hint") });
-    this.element = node("div.np-history", svg, this.text);
-  }
-
-  show(history) {
+// Requests of each five seconds; the text says their sum.
+function historyOf() {
+  const [area, line, text] = [shape("path"), shape("path"), node("span.np-hint")];
+  const svg = shape("svg", { viewBox: "0 0 59 20", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line);
+  const show = (history) => {
     const most = Math.max(4, ...history);
-    const points = history.map((n, i) => `${i},${(19 - (n / most) * 18).toFixed(1)}`);
-    this.line.setAttribute("d", points.length ? `M${points.join("L")}` : "");
-    this.area.setAttribute("d", points.length ? `M0,20L${points.join("L")}L59,20z` : "");
-    setText(this.text, `${plural(history.reduce((sum, n) => sum + n, 0), "request")} in 5 minutes`);
-  }
+    const points = history.map((n, i) => `${i},${(19 - (n / most) * 18).toFixed(1)}`).join("L");
+    line.setAttribute("d", `M${points}`);
+    area.setAttribute("d", `M0,20L${points}L59,20z`);
+    setText(text, `${plural(history.reduce((sum, n) => sum + n, 0), "request")} in 5 minutes`);
+  };
+  return { element: node("div.np-history", svg, text), show };
 }
 
-function seconds(left) {
-  return left < 10 ? `${left.toFixed(1)} s` : `${Math.round(left)} s`;
-}
+const inSeconds = (left) => (left < 10 ? `${left.toFixed(1)} s` : `${Math.round(left)} s`);
 
-function gaugeLine(gauge) {
-  const used = gauge.max_requests == null ? `${count(gauge.requests)}/min` : `${count(gauge.requests)}/${count(gauge.max_requests)}`;
-  return [`${gauge.name} ${used}`, gauge.queued && `${count(gauge.queued)} queued`, gauge.paused_for > 0 && "paused"].filter(Boolean).join(" · ");
+function gaugeLine({ name, requests, max_requests, queued, paused_for }) {
+  const used = `${count(requests)}/${max_requests == null ? "min" : count(max_requests)}`;
+  return dotted([`${name} ${used}`, queued && `${count(queued)} queued`, paused_for > 0 && "paused"]);
 }

@@ -1,48 +1,36 @@
 const LOST = ["restarting", "autorestarting", "dead", "terminating"];
 
 // What JupyterLab and Notebook offer beside the model; elsewhere all of it is absent.
-class Host {
-  constructor(model) {
-    this.model = model;
-    this.manager = attempt(() => model.widget_manager);
-  }
+function hostOf(model) {
+  const manager = attempt(() => model.widget_manager);
+  const kernel = () => attempt(() => manager.kernel) ?? attempt(() => manager.context.sessionContext.session.kernel);
+  const notebook = () => attempt(() => manager.context.model.sharedModel);
+  // By the cell's id, or by where the notebook put what is around the element.
+  const placeOf = (cell, element) => attempt(() => {
+    const at = [...notebook().cells].findIndex((one) => one.id === cell);
+    return at < 0 ? Number(element.closest("[data-windowed-list-index]").dataset.windowedListIndex) : at;
+  }) ?? -1;
+  return {
+    placeOf,
+    path: attempt(() => manager.context.path) ?? location.pathname,
+    latex: () => attempt(() => manager.rendermime.latexTypesetter) ?? null,
+    interrupt: () => attempt(() => kernel().interrupt().catch(() => {})),
+    insertBelow(cell, element, source) {
+      const at = placeOf(cell, element);
+      if (at < 0) throw new Error("the panel's cell is no longer in the notebook");
+      notebook().insertCell(at + 1, { cell_type: "code", source, metadata: {} });
+    },
+    watch: (lost) => watchKernel(model, kernel(), lost),
+  };
+}
 
-  get latex() {
-    return attempt(() => this.manager.rendermime.latexTypesetter) ?? null;
-  }
-
-  get kernel() {
-    return attempt(() => this.manager.kernel) ?? attempt(() => this.manager.context.sessionContext.session.kernel) ?? null;
-  }
-
-  get notebook() {
-    const shared = attempt(() => this.manager.context.model.sharedModel);
-    return shared?.insertCell && shared.cells ? shared : null;
-  }
-
-  interrupt() {
-    attempt(() => Promise.resolve(this.kernel?.interrupt()).catch(() => {}));
-  }
-
-  indexOf(cell) {
-    return cell == null ? -1 : (attempt(() => [...this.notebook.cells].findIndex((one) => one.id === cell)) ?? -1);
-  }
-
-  insertBelow(cell, source) {
-    const at = this.indexOf(cell);
-    if (at < 0) throw new Error("the panel's cell is no longer in the notebook");
-    this.notebook.insertCell(at + 1, { cell_type: "code", source, metadata: {} });
-  }
-
-  // Once its kernel is gone, a comm does not come back.
-  watch(lost, signal) {
-    const kernel = this.kernel;
-    const heard = (_, status) => LOST.includes(status) && lost();
-    attempt(() => kernel.statusChanged.connect(heard));
-    attempt(() => this.model.on("comm_live_update", lost));
-    signal.addEventListener("abort", () => {
-      attempt(() => kernel.statusChanged.disconnect(heard));
-      attempt(() => this.model.off("comm_live_update", lost));
-    });
-  }
+// Once its kernel is gone, a model's connection does not come back.
+function watchKernel(model, kernel, lost) {
+  const heard = (_, status) => LOST.includes(status) && lost();
+  attempt(() => kernel.statusChanged.connect(heard));
+  attempt(() => model.on("comm_live_update", lost));
+  return () => {
+    attempt(() => kernel.statusChanged.disconnect(heard));
+    attempt(() => model.off("comm_live_update", lost));
+  };
 }

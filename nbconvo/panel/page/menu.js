@@ -3,53 +3,54 @@ const FORMATS = { md: "Markdown", csv: "CSV", jsonl: "JSON Lines" };
 class Menu {
   constructor(panel) {
     this.panel = panel;
-    this.list = node("div.np-menu", { role: "menu", "aria-label": "Conversation", hidden: true, onkeydown: (event) => this.keys(event) });
-    this.button = iconButton("menu", "More", () => this.toggle(this.list.hidden), { "aria-haspopup": "menu", "aria-expanded": "false" });
-    this.element = node("div.np-more", this.button, this.list);
-    this.element.addEventListener("focusout", (event) => this.element.contains(event.relatedTarget) || this.toggle(false));
+    this.list = node("div.np-menu", { role: "menu", "aria-label": "Conversation", onkeydown: (event) => this.keys(event) });
+    this.button = iconButton("menu", "More", () => this.toggle(this.list.hidden), { "aria-haspopup": "menu" });
+    const left = (event) => this.element.contains(event.relatedTarget) || this.toggle(false);
+    this.element = node("div.np-more", { onfocusout: left }, this.button, this.list);
+    this.toggle(false);
   }
 
-  items() {
+  *items() {
     const { panel } = this;
-    const one = panel.store.session(panel.store.shown);
-    return [
-      ...Object.entries(FORMATS).map(([format, name]) => [`Export as ${name}`, () => panel.tried(download(panel, format))]),
-      one && ["Fork the conversation…", () => panel.drawer.open("fork")],
-      ["Keep as a static output", () => panel.say("keep")],
-    ].filter(Boolean);
+    const { store, reading } = panel;
+    for (const [format, name] of Object.entries(FORMATS))
+      yield [`Export as ${name}`, () => panel.tried(download(panel, format))];
+    if (store.shown !== "*" && store.n) yield ["Fork the conversation…", () => (reading.stick(), forkRow(rowViews.get(reading.last)))];
+    if (store.keepable !== false) yield ["Keep as a static output", () => panel.say("keep")];
   }
 
   toggle(open) {
-    this.list.hidden = !open;
-    this.button.setAttribute("aria-expanded", String(open));
-    if (!open) return;
-    this.list.replaceChildren(...this.items().map(([text, action]) => node("button", { type: "button", role: "menuitem", tabindex: "-1", text, onclick: () => this.chosen(action) })));
-    this.list.firstChild.focus();
+    const { list } = this;
+    list.hidden = !open;
+    this.button.setAttribute("aria-expanded", open);
+    list.replaceChildren(...[...this.items()].map(([text, action]) =>
+      node("button", { role: "menuitem", tabindex: -1, text, onclick: () => this.leave(action) })));
+    if (open) list.firstChild.focus();
   }
 
-  chosen(action) {
+  leave(action) {
     this.button.focus();
     this.toggle(false);
-    action();
+    action?.();
   }
 
   keys(event) {
     const items = [...this.list.children];
     const at = items.indexOf(event.target);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
-    if (event.key === "Escape") this.chosen(() => {});
+    if (event.key === "Escape") this.leave();
     else if (to !== undefined) items.at(to % items.length).focus();
     else return;
     event.preventDefault();
   }
 }
 
-async function download(panel, format) {
-  const { name, type, text } = await panel.store.ask("export", { format });
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  const link = node("a", { href: url, download: name });
-  panel.root.append(link);
+async function download({ store, root }, format) {
+  const { name, type, text } = await store.ask("export", { format });
+  const href = URL.createObjectURL(new Blob([text], { type }));
+  const link = node("a", { href, download: name });
+  root.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
 }

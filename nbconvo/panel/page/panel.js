@@ -1,36 +1,33 @@
 const stores = new WeakMap(); // by the first snapshot: each view is given another face of its model
 
 class Panel {
-  constructor(store, host, el) {
-    Object.assign(this, { store, host, root: node("div.nbconvo-panel.mathjax_ignore.tex2jax_ignore") });
+  constructor(store, el) {
+    this.root = node("div.nbconvo-panel.mathjax_ignore.tex2jax_ignore", { "data-lm-suppress-shortcuts": "true" });
     this.end = new AbortController();
-    this.signal = this.end.signal;
-    this.root.setAttribute("data-lm-suppress-shortcuts", "true");
+    Object.assign(this, { store, host: store.host, signal: this.end.signal, tried: this.tried.bind(this) });
     this.toasts = new Toasts(this);
     this.gauges = new Gauges(this);
-    this.banner = node("div.np-banner", { role: "status", hidden: true });
+    this.banner = node("div.np-banner", { role: "status" });
     if (store.compact) this.root.classList.add("np-compact");
-    else this.addConversation();
-    this.root.append(...(store.compact ? [this.banner] : []), this.gauges.element, this.toasts.element);
+    this.root.append(...(store.compact ? [this.banner, this.toasts.element] : this.conversation()), this.gauges.element);
     el.append(this.root);
     this.keepKeys();
     store.listen((parts) => this.heard(parts), this.signal);
     this.heard({ whole: true });
-    if (store.lost) this.heard({ lost: true });
   }
 
-  addConversation() {
+  conversation() {
+    this.reading = new Reading(this);
     this.tabs = new Tabs(this);
     this.menu = new Menu(this);
-    this.drawer = new Drawer(this);
+    this.settings = new Settings(this);
     this.search = new Search(this);
-    this.reading = new Reading(this);
     this.composer = new Composer(this);
-    this.empty = node("div.np-invite", node("strong"), node("p"));
-    this.reading.element.append(this.empty);
-    const tools = node("div.np-tools", this.search.button, this.drawer.button, this.menu.element);
-    this.root.append(node("div.np-head", this.tabs.element, tools), this.search.element,
-      this.drawer.element, this.banner, this.reading.element, this.composer.element);
+    this.empty = node("div.np-invite", node("strong"), "Write a message below, or ask from any cell: it shows here.");
+    this.reading.element.append(this.empty, this.toasts.element);
+    const tools = node("div.np-tools", this.search.button, this.settings.button, this.menu.element);
+    return [node("div.np-head", this.tabs.element, tools), this.search.element, this.settings.element, this.banner,
+      this.reading.element, this.composer.element];
   }
 
   // The notebook would take these for its own: "dd" deletes a cell.
@@ -40,37 +37,27 @@ class Panel {
   }
 
   heard(parts) {
-    if (parts.whole || parts.gauges) this.gauges.show(this.store.gauges);
+    const { store, root } = this;
+    if (parts.whole || parts.gauges) this.gauges.show(store.gauges);
     if (parts.toast) this.toasts.add(parts.toast);
-    if (parts.lost || parts.whole || parts.gone !== undefined) this.showBanner();
-    if (!this.store.compact) this.heardConversation(parts);
-    if (this.store.lost) for (const one of this.root.querySelectorAll("[data-kernel]")) one.disabled = true;
+    this.showBanner();
+    if (!store.compact) this.heardConversation(parts);
+    if (store.lost) for (const one of root.querySelectorAll("[data-kernel]")) one.disabled = true;
   }
 
-  heardConversation(parts) {
-    const { reading, store } = this;
-    const turned = this.shown !== store.shown;
+  heardConversation({ whole, sessions, path, tail, page, lost, grow = {} }) {
+    const { reading, store, shown } = this;
+    const turned = shown !== store.shown;
     this.shown = store.shown;
-    if (turned) Object.assign(reading, { stuck: true, from: 0, to: 0 });
     if (turned) this.search.close();
-    if (parts.whole || parts.sessions || turned) [this.tabs, this.drawer].forEach((part) => part.show());
-    if (parts.whole || parts.path || parts.tail || parts.page || parts.lost || turned) reading.refresh();
-    for (const [id, growth] of Object.entries(parts.grow ?? {})) this.grow(id, growth);
-    if (parts.page !== true && !parts.grow) this.showEmpty();
-    if (!parts.grow || parts.tail || parts.sessions) this.composer.show();
-  }
-
-  grow(id, growth) {
-    const row = this.store.tail.find((one) => one.id === id);
-    if (row) this.reading.views.get(rowKey(row))?.grow(row, growth);
-  }
-
-  showEmpty() {
-    const { store } = this;
-    const one = store.session(store.shown);
+    if (whole || sessions || turned) for (const part of [this.tabs, this.settings]) part.show();
+    if (turned) reading.restart();
+    else if (whole || path || tail || page || lost) reading.refresh();
+    for (const row of store.tail) if (grow[row.id]) reading.views.get(rowKey(row))?.grow(row, grow[row.id]);
     this.empty.hidden = store.total > 0;
+    const one = store.session(store.shown);
     setText(this.empty.firstChild, one ? `Nothing said to ${one.label} yet` : "Nothing said yet");
-    setText(this.empty.lastChild, "Write a message below, or ask from any cell: what is said there shows here.");
+    this.composer.show();
   }
 
   showBanner() {
@@ -78,17 +65,17 @@ class Panel {
     this.banner.hidden = !lost && !gone;
     setText(this.banner, lost
       ? "The kernel was restarted: this is what was said before. Run the cell again to go on."
-      : gone ? "This session was closed: its history can still be read." : "");
+      : "This session was closed: its history can still be read.");
   }
 
   // Sends, and says what went wrong; null then.
-  say(what, fields = {}) {
+  say(what, fields) {
     return this.tried(this.store.ask(what, fields));
   }
 
   async tried(promise) {
     try {
-      return (await promise) ?? true;
+      return await promise;
     } catch (error) {
       if (!this.signal.aborted) this.toasts.add({ text: error.message, error: true });
       return null;
@@ -97,9 +84,8 @@ class Panel {
 
   // A kernel that can't hear while it runs a cell is interrupted.
   async stop(s) {
-    const heard = this.say("stop", { s });
-    const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE, "late"));
-    if ((await Promise.race([heard, patience])) === "late") this.host.interrupt();
+    const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, "late"));
+    if ((await Promise.race([this.say("stop", { s }), late])) === "late") this.host.interrupt();
   }
 
   close() {
@@ -108,31 +94,31 @@ class Panel {
   }
 }
 
-function open(model) {
-  const store = new Store(model);
-  const end = new AbortController();
-  const first = model.get("first");
-  store.host = new Host(model);
-  store.host.watch(() => store.lose(), end.signal);
-  if (first && typeof first === "object") stores.set(first, store);
-  store.greet();
-  return { store, close: () => (end.abort(), store.close()) };
+function initialize({ model }) {
+  return opened(model).close;
 }
 
-function initialize({ model }) {
-  return open(model).close;
+function opened(model) {
+  const store = new Store(model);
+  store.host = hostOf(model);
+  const unwatch = store.host.watch(() => store.lose());
+  const first = model.get("first");
+  if (first) stores.set(first, store);
+  store.greet();
+  return { store, close: () => (unwatch(), store.close()) };
 }
 
 function render({ model, el }) {
   const known = stores.get(model.get("first"));
-  const own = known ? null : open(model);
+  const own = known ? null : opened(model);
   const store = known ?? own.store;
-  if (!store.views++ && store.said) store.greet();
-  const panel = new Panel(store, store.host, el);
+  // A kernel that was told that nobody looks any more sends nothing.
+  if (!store.views++ && store.left) store.greet();
+  const panel = new Panel(store, el);
   return () => {
     panel.close();
-    store.said = !--store.views;
-    if (store.said && !store.lost) store.ask("bye").catch(() => {});
+    store.left = !--store.views;
+    if (store.left) store.ask("bye").catch(() => {});
     own?.close();
   };
 }

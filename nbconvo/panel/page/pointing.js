@@ -1,11 +1,8 @@
-const FIELDS = "input, textarea, select, button, summary, a";
-
 // One listener of a kind for all rows.
 function pointAtRows(reading, signal) {
   const { log } = reading;
-  const viewAt = (event) => rowViews.get(event.target.closest?.(".np-row"));
   const point = (event) => {
-    const view = viewAt(event);
+    const view = rowViews.get(event.target.closest(".np-row"));
     if (view) addActions(view);
     return view;
   };
@@ -18,21 +15,34 @@ function pointAtRows(reading, signal) {
 }
 
 function rowKeys(reading, event) {
-  if (event.target.matches(FIELDS) || event.altKey || event.ctrlKey || event.metaKey) return;
+  const { target, key } = event;
+  const isRow = rowViews.has(target);
+  if ((!isRow && target !== reading.log) || event.altKey || event.ctrlKey || event.metaKey) return;
   const move = {
     Home: () => reading.goTo(0, "start"),
     End: () => reading.stick(),
-    ArrowUp: () => stepRow(event.target, "previousElementSibling"),
-    ArrowDown: () => stepRow(event.target, "nextElementSibling"),
-  }[event.key];
-  if (move && move() !== false) event.preventDefault();
+    ArrowUp: () => focusRow(reading, isRow ? target.previousElementSibling : reading.current),
+    ArrowDown: () => focusRow(reading, isRow ? target.nextElementSibling : reading.current),
+  }[key];
+  if (!move) return;
+  event.preventDefault();
+  move();
 }
 
-function stepRow(element, way) {
-  const next = rowViews.has(element) && element[way];
-  if (!next) return false;
-  next.focus({ preventScroll: true });
-  next.scrollIntoView({ block: "nearest" });
+function focusRow(reading, element) {
+  if (!element) return;
+  element.focus({ preventScroll: true });
+  bring(reading, element, "nearest");
+}
+
+// `scrollIntoView` would move the notebook as well.
+function bring(reading, { offsetTop, offsetHeight }, block) {
+  const { log } = reading;
+  const over = log.clientHeight - offsetHeight;
+  if (block === "center") log.scrollTop = offsetTop - Math.max(8, over / 2);
+  else if (block === "start" || offsetTop < log.scrollTop) log.scrollTop = offsetTop - 8;
+  else if (offsetTop - over > log.scrollTop) log.scrollTop = offsetTop - Math.max(8, over - 8);
+  reading.anchor = reading.anchorNow();
 }
 
 function showPlace(reading) {
@@ -43,9 +53,9 @@ function showPlace(reading) {
   setText(position, stuck ? "" : placeNow(reading));
 }
 
-function placeNow({ log, list, from, store }) {
+function placeNow({ log: { scrollTop, clientHeight }, list, from, store }) {
   const rows = [...list.children];
-  const first = rows.findIndex((row) => row.offsetTop + row.offsetHeight > log.scrollTop + 8);
-  const last = rows.findLastIndex((row) => row.offsetTop < log.scrollTop + log.clientHeight - 8);
-  return first < 0 ? "" : `${count(from + first + 1)}–${count(from + last + 1)} of ${count(store.total)}`;
+  const first = rows.findIndex((row) => row.offsetTop + row.offsetHeight > scrollTop + 8);
+  const last = rows.findLastIndex((row) => row.offsetTop < scrollTop + clientHeight - 8);
+  return `${count(from + first + 1)}–${count(from + last + 1)} of ${count(store.total)}`;
 }

@@ -3,35 +3,34 @@ const SHOWN_MOST = 90; // rows in the page, whatever the length of the history
 const BATCH = 8; // rows added in one frame
 const FETCHED_AHEAD = 80; // rows in reach beyond those shown
 const GESTURE = 800; // ms after a gesture in which a scroll is the reader's
+const REST = 120; // ms without a scroll until maths is typeset
 
 // A window onto the history: rows [from, to) are in the page.
 class Reading {
   constructor(panel) {
-    this.panel = panel;
-    this.store = panel.store;
-    this.views = new Map();
-    Object.assign(this, { from: 0, to: 0, seen: this.store.total, stuck: true, gesture: 0, held: false });
+    const { store } = panel;
+    Object.assign(this, { panel, store, views: new Map(), from: 0, to: 0, seen: store.total, stuck: true, gesture: -1e9 });
     this.list = node("div.np-rows");
-    this.log = node("div.np-log", { role: "log", tabindex: "0", "aria-label": "Conversation" }, this.list);
+    this.log = node("div.np-log", { role: "log", tabindex: 0, "aria-label": "Conversation" }, this.list);
     this.position = node("div.np-position", { "aria-hidden": "true" });
-    this.down = node("button", { type: "button", class: "np-down", hidden: true, onclick: () => this.stick() });
+    this.down = node("button.np-down", { hidden: true, onclick: () => this.stick() });
     this.element = node("div.np-main", this.log, this.position, this.down);
     this.listen(panel.signal);
     pointAtRows(this, panel.signal);
   }
 
   listen(signal) {
-    const { log } = this;
-    const on = (name, heard) => log.addEventListener(name, heard, { signal, passive: true });
+    const { log, list } = this;
+    const on = (name, heard, target = log) => target.addEventListener(name, heard, { signal, passive: true });
     on("scroll", () => this.scrolled());
     on("wheel", (event) => this.gestured(event.deltaY < 0));
     on("touchmove", () => this.gestured());
     on("keydown", (event) => this.gestured(["ArrowUp", "PageUp", "Home"].includes(event.key)));
     on("pointerdown", () => (this.held = true));
-    addEventListener("pointerup", () => (this.held = false), { signal });
+    for (const name of ["pointerup", "pointercancel"]) on(name, () => (this.held = false), window);
     const observer = new ResizeObserver(() => this.hold());
     observer.observe(log);
-    observer.observe(this.list);
+    observer.observe(list);
     signal.addEventListener("abort", () => {
       observer.disconnect();
       cancelAnimationFrame(this.frame);
@@ -46,53 +45,55 @@ class Reading {
   }
 
   unstick() {
-    this.stuck = false;
-    this.seen = this.store.total;
+    Object.assign(this, { stuck: false, seen: this.store.total, anchor: this.anchorNow() });
     this.log.setAttribute("aria-live", "off");
-    this.anchor = this.anchorNow();
     this.later();
   }
 
   stick() {
     this.stuck = true;
-    this.seen = this.store.total;
     this.log.removeAttribute("aria-live");
     this.refresh();
     this.later();
   }
 
-  scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.log;
-    const bottom = scrollHeight - scrollTop - clientHeight < 8 && this.to === this.store.total;
-    const meant = this.held || performance.now() - this.gesture < GESTURE;
-    if (bottom && !this.stuck && meant) this.stick();
-    else if (!bottom && this.stuck && meant) this.unstick();
-    if (!this.stuck) this.anchor = this.anchorNow();
-    this.moving = true;
-    clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.rested(), 120);
-    this.later();
+  restart() {
+    Object.assign(this, { from: 0, to: 0 });
+    this.stick();
   }
 
-  rested() {
-    this.moving = false;
-    this.settle();
+  // Pixels above and below what shows.
+  room() {
+    const { scrollTop, scrollHeight, clientHeight } = this.log;
+    return [scrollTop, scrollHeight - scrollTop - clientHeight];
+  }
+
+  scrolled() {
+    const ends = this.room()[1] < 8 && this.to === this.store.total;
+    const meant = this.held || performance.now() - this.gesture < GESTURE;
+    if (meant && ends !== this.stuck) ends ? this.stick() : this.unstick();
+    if (!this.stuck) this.anchor = this.anchorNow();
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => {
+      this.rest = null;
+      this.settle();
+    }, REST);
+    this.later();
   }
 
   later() {
     this.frame ??= requestAnimationFrame(() => {
-      this.frame = undefined;
+      this.frame = null;
       this.fill();
       showPlace(this);
     });
   }
 
-  anchorNow(kept) {
+  anchorNow(keys) {
     const top = this.log.scrollTop;
     for (const element of this.list.children)
-      if (element.offsetTop + element.offsetHeight > top && (!kept || kept.has(element)))
+      if (element.offsetTop + element.offsetHeight > top && (!keys || keys.has(rowKey(rowViews.get(element).row))))
         return { element, at: element.offsetTop - top };
-    return null;
   }
 
   hold() {
@@ -106,42 +107,42 @@ class Reading {
 
   // The window after what the store heard; what is missing is fetched first, and nothing blinks.
   refresh() {
-    const { total, n } = this.store;
-    if (this.stuck || this.from >= total) {
-      this.from = Math.max(0, this.to > this.from ? Math.min(this.from, total - SHOWN_FIRST) : total - SHOWN_FIRST);
-      if (total - this.from > SHOWN_MOST) this.from = total - SHOWN_FIRST * 2;
-      this.to = total;
-      this.from = this.present(this.from, total);
-    } else {
-      const atEnd = this.wasTotal === this.to;
-      this.to = Math.min(total, atEnd ? this.from + Math.max(SHOWN_MOST, this.to - this.from) : this.to);
-    }
-    this.wasTotal = total;
-    const missing = this.present(this.from, this.to) > this.from || (this.from === this.to && n > 0);
-    if (missing && !this.store.lost) return this.store.need(Math.min(this.from, total - SHOWN_FIRST), this.to).catch(() => {});
-    if (missing) this.from = this.present(this.from, this.to);
+    const { total, lost } = this.store;
+    this.move(total);
+    const least = this.present(this.from, this.to);
+    const missing = least > this.from || (this.from === this.to && total > 0);
+    if (missing && !lost) return void this.store.need(Math.min(this.from, total - SHOWN_FIRST), this.to).catch(() => {});
+    this.from = least;
     this.sync();
     this.later();
   }
 
-  // The least index from which all rows to `to` are at hand.
+  move(total) {
+    const { from, to, wasTotal } = this;
+    this.wasTotal = total;
+    if (this.stuck || from >= total) {
+      const first = to > from ? Math.min(from, total - SHOWN_FIRST) : total - SHOWN_FIRST;
+      const least = total - first > SHOWN_MOST ? total - 2 * SHOWN_FIRST : first;
+      Object.assign(this, { from: this.present(Math.max(0, least), total), to: total });
+    } else this.to = Math.min(total, to === wasTotal ? Math.max(to, from + SHOWN_MOST) : to);
+  }
+
+  // The least index from which on all rows to `to` are at hand.
   present(from, to) {
     while (to > from && this.store.has(to - 1)) to--;
     return to;
   }
 
   sync() {
-    const order = [];
-    for (let i = this.from; i < this.to; i++) order.push(this.store.row(i));
-    const keys = new Set(order.map(rowKey));
-    const kept = new Set();
-    for (const [key, view] of this.views) if (keys.has(key)) kept.add(view.element);
-    this.anchor = this.stuck ? null : this.anchorNow(kept);
+    const rows = [];
+    for (let i = this.from; i < this.to; i++) rows.push(this.store.row(i));
+    const keys = new Set(rows.map(rowKey));
+    this.anchor = this.stuck ? null : this.anchorNow(keys);
     this.prune(keys);
-    this.place(order);
+    this.place(rows);
     this.mark();
     this.hold();
-    if (!this.moving) this.settle();
+    if (!this.rest) this.settle();
   }
 
   prune(keys) {
@@ -153,13 +154,12 @@ class Reading {
     }
   }
 
-  place(order) {
+  place(rows) {
     let cursor = this.list.firstChild;
     let before = this.from > 0 ? this.store.row(this.from - 1) : null;
-    for (const row of order) {
-      const key = rowKey(row);
-      const view = this.views.get(key) ?? new RowView(this.panel);
-      this.views.set(key, view);
+    for (const row of rows) {
+      const view = this.views.get(rowKey(row)) ?? new RowView(this.panel);
+      this.views.set(rowKey(row), view);
       view.update(row, before, this.from === 0);
       if (view.element === cursor) cursor = cursor.nextSibling;
       else this.list.insertBefore(view.element, cursor);
@@ -169,10 +169,10 @@ class Reading {
 
   // One row can be reached by Tab, and the last one shows what can be done with it.
   mark() {
-    const rows = [...this.list.children];
-    if (!this.current?.isConnected) this.makeCurrent(rows.at(-1));
-    const last = this.to === this.store.total ? rows.at(-1) : null;
-    if (last && last !== this.last) this.last?.classList.remove("np-last");
+    const end = this.list.lastChild;
+    if (!this.current?.isConnected) this.makeCurrent(end);
+    const last = this.to === this.store.total ? end : null;
+    if (last !== this.last) this.last?.classList.remove("np-last");
     this.last = last;
     if (!last) return;
     last.classList.add("np-last");
@@ -186,58 +186,53 @@ class Reading {
   }
 
   fill() {
-    const { scrollTop, scrollHeight, clientHeight } = this.log;
-    const ahead = 1.5 * clientHeight;
-    if (!clientHeight) return;
-    if (scrollTop < ahead && this.from > 0) this.addOlder();
-    else if (scrollHeight - scrollTop - clientHeight < ahead && this.to < this.store.total) this.addNewer();
-    else if (!this.stuck) this.ahead();
+    const [above, below] = this.room();
+    const ahead = 1.5 * this.log.clientHeight;
+    if (above < ahead && this.from > 0) this.addOlder();
+    else if (below < ahead && this.to < this.store.total) this.addNewer();
+    else if (!this.stuck) this.fetchAhead();
   }
 
   addOlder() {
     if (this.stuck && this.to - this.from > SHOWN_MOST - BATCH) return;
     const from = this.present(Math.max(0, this.from - BATCH), this.from);
-    this.ahead();
-    if (from === this.from) return;
-    this.from = from;
-    this.to = Math.min(this.to, from + SHOWN_MOST);
-    this.sync();
-    this.later();
+    this.fetchAhead();
+    if (from < this.from) this.shift(from, Math.min(this.to, from + SHOWN_MOST));
   }
 
   addNewer() {
     const { store } = this;
     let { to } = this;
     while (to < Math.min(store.total, this.to + BATCH) && store.has(to)) to++;
-    if (to === this.to) return this.ahead();
-    this.to = to;
-    this.from = Math.max(this.from, to - SHOWN_MOST);
+    this.fetchAhead();
+    if (to > this.to) this.shift(Math.max(this.from, to - SHOWN_MOST), to);
+  }
+
+  shift(from, to) {
+    Object.assign(this, { from, to });
     this.sync();
     this.later();
   }
 
-  ahead() {
+  fetchAhead() {
     const { store, from, to } = this;
     const wanted = this.stuck ? BATCH : FETCHED_AHEAD;
-    const older = store.need(from - wanted, from);
-    if (!store.fetching) store.need(to, to + PAGE / 2).catch(() => {});
-    older.catch(() => {});
+    if (!store.has(Math.max(0, from - wanted / 2))) store.need(from - wanted, from).catch(() => {});
+    if (!store.has(to + BATCH)) store.need(to, to + PAGE).catch(() => {});
   }
 
+  // One row a frame: a formula may take long.
   settle() {
     const { scrollTop, clientHeight } = this.log;
-    for (const view of this.views.values()) {
-      if (view.settled) continue;
-      const { offsetTop, offsetHeight } = view.element;
-      if (offsetTop + offsetHeight < scrollTop || offsetTop > scrollTop + clientHeight) continue;
-      settleRow(view);
-      this.hold();
-      this.panel.search?.paint();
-      return requestAnimationFrame(() => this.moving || this.settle());
-    }
+    const shows = ({ settled, element: { offsetTop, offsetHeight } }) =>
+      !settled && offsetTop + offsetHeight > scrollTop && offsetTop < scrollTop + clientHeight;
+    const view = [...this.views.values()].find(shows);
+    if (!view) return this.panel.search.paint();
+    settleRow(view);
+    this.hold();
+    requestAnimationFrame(() => this.rest || this.settle());
   }
 
-  // Shows row i in the middle, or at the top of the window.
   async goTo(i, block = "center") {
     if (this.stuck) this.unstick();
     const from = Math.max(0, Math.min(i - 10, this.store.total - SHOWN_FIRST));
@@ -247,8 +242,7 @@ class Reading {
     if (i < this.from || i >= this.to) Object.assign(this, { from, to });
     this.sync();
     const element = this.list.children[i - this.from];
-    element?.scrollIntoView({ block });
-    this.anchor = this.anchorNow();
+    if (element) bring(this, element, block);
     this.settle();
     this.later();
     return element;

@@ -1,3 +1,4 @@
+// The page's one set of marked hits, which all panels share.
 const marks = attempt(() => {
   if (!CSS.highlights.has("nbconvo-hits")) CSS.highlights.set("nbconvo-hits", new Highlight());
   return CSS.highlights.get("nbconvo-hits");
@@ -5,42 +6,41 @@ const marks = attempt(() => {
 
 class Search {
   constructor(panel) {
-    Object.assign(this, { panel, hits: [], total: 0, at: -1, text: "", ranges: [] });
-    this.input = node("input", { type: "search", "aria-label": "Search the conversation", placeholder: "Search" });
+    Object.assign(this, { panel, ranges: [] });
+    this.input = node("input", { type: "search", "aria-label": "Search the conversation", placeholder: "Search", oninput: () => this.typed() });
     this.number = node("span.np-hint", { role: "status" });
     this.results = node("div.np-hits", { role: "group", "aria-label": "Search results" });
-    this.button = iconButton("search", "Search", () => (this.element.hidden ? this.open() : this.close()), { "aria-expanded": "false" });
-    this.element = node("div.np-search", { role: "search", hidden: true, onkeydown: (event) => this.keys(event) },
+    this.button = iconButton("search", "Search", () => (this.element.hidden ? this.open() : this.close()));
+    this.element = node("div.np-search", { role: "search", onkeydown: (event) => this.keys(event) },
       node("div.np-line", this.input, this.number,
         iconButton("up", "Previous hit", () => this.step(-1)),
         iconButton("down", "Next hit", () => this.step(1)),
         iconButton("close", "Close search", () => this.close())),
       this.results);
-    this.input.addEventListener("input", () => this.typed());
-    panel.signal.addEventListener("abort", () => this.clear());
+    panel.signal.addEventListener("abort", () => this.forget());
+    this.close();
   }
 
   open() {
-    this.element.hidden = false;
-    this.button.setAttribute("aria-expanded", "true");
+    this.expand(true);
     this.input.focus();
-    this.input.select();
-    this.typed();
   }
 
   close() {
-    this.clear();
-    this.input.value = "";
     if (this.element.contains(document.activeElement)) this.button.focus();
-    this.element.hidden = true;
-    this.button.setAttribute("aria-expanded", "false");
+    this.input.value = "";
+    this.expand(false);
+    this.forget();
   }
 
-  clear() {
+  expand(open) {
+    this.element.hidden = !open;
+    this.button.setAttribute("aria-expanded", open);
+  }
+
+  forget() {
     clearTimeout(this.timer);
-    Object.assign(this, { hits: [], total: 0, at: -1, text: "" });
-    this.paint();
-    this.draw();
+    this.show("", [], 0);
   }
 
   keys(event) {
@@ -51,45 +51,37 @@ class Search {
   }
 
   typed() {
+    if (!this.input.value.trim()) return this.forget();
     clearTimeout(this.timer);
-    if (this.input.value.trim()) this.timer = setTimeout(() => this.ask(), 200);
-    else this.clear();
+    this.timer = setTimeout(() => this.ask(), 200);
   }
 
   async ask() {
     const text = this.input.value;
-    const answer = await this.panel.tried(this.panel.store.ask("search", { text }));
-    if (!answer || text !== this.input.value || this.element.hidden) return;
-    Object.assign(this, { hits: answer.hits, total: answer.total, at: -1, text });
-    this.draw();
+    const answer = await this.panel.say("search", { text });
+    if (answer && text === this.input.value) this.show(text, answer.hits, answer.total);
+  }
+
+  show(text, hits, total) {
+    Object.assign(this, { text, hits, total, at: -1 });
+    this.results.hidden = !hits.length;
+    this.results.replaceChildren(...hits.map(({ who, before, hit, after }, i) =>
+      node("button.np-hit", { onclick: () => this.go(i, true) }, node("strong", { text: who }),
+        node("span", before, node("mark", { text: hit }), after))));
+    setText(this.number, text && plural(total, "hit"));
     this.paint();
   }
 
-  draw() {
-    this.results.hidden = !this.hits.length;
-    this.results.replaceChildren(...this.hits.map((hit, i) =>
-      node("button.np-hit", { type: "button", onclick: () => this.go(i, true) },
-        node("strong", { text: hit.who }),
-        node("span", hit.before, node("mark", { text: hit.hit }), hit.after))));
-    this.showNumber();
-  }
-
-  showNumber() {
-    const place = this.at < 0 ? plural(this.total, "hit") : `${this.at + 1} of ${count(this.total)}`;
-    setText(this.number, this.text ? place : "");
-  }
-
   step(by) {
-    const n = this.hits.length;
-    if (n) this.go(this.at < 0 ? (by > 0 ? n - 1 : 0) : (this.at + by + n) % n);
+    const { at, hits: { length } } = this;
+    if (length) this.go(at < 0 ? (by > 0 ? length - 1 : 0) : (at + by + length) % length);
   }
 
   async go(at, focus) {
     this.at = at;
-    this.showNumber();
+    setText(this.number, `${at + 1} of ${count(this.total)}`);
     this.results.hidden = true;
-    const hit = this.hits[at];
-    const element = await this.panel.tried(this.panel.reading.goTo(hit.i));
+    const element = await this.panel.tried(this.panel.reading.goTo(this.hits[at].i));
     if (!element) return;
     element.classList.add("np-found");
     element.addEventListener("animationend", () => element.classList.remove("np-found"), { once: true });
@@ -101,15 +93,14 @@ class Search {
   paint() {
     if (!marks) return;
     for (const range of this.ranges) marks.delete(range);
-    this.ranges = [];
-    if (this.text)
-      for (const { body } of this.panel.reading?.views.values() ?? []) this.ranges.push(...rangesOf(body, this.text));
+    const views = this.text ? [...this.panel.reading.views.values()] : [];
+    this.ranges = views.flatMap(({ body }) => rangesOf(body, this.text.trim().toLowerCase()));
     for (const range of this.ranges) marks.add(range);
   }
 }
 
 // A hit may span several text nodes, as in coloured code.
-function rangesOf(body, text) {
+function rangesOf(body, word) {
   const walker = document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
   const nodes = [];
   let whole = "";
@@ -117,18 +108,18 @@ function rangesOf(body, text) {
     nodes.push([whole.length, walker.currentNode]);
     whole += walker.currentNode.data;
   }
-  const [found, lower, word] = [[], whole.toLowerCase(), text.trim().toLowerCase()];
-  if (lower.length !== whole.length) return found;
-  for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, at + word.length)) {
+  const [found, lower] = [[], whole.toLowerCase()];
+  for (let at = lower.indexOf(word); at >= 0 && lower.length === whole.length; at = lower.indexOf(word, at + 1)) {
     const range = document.createRange();
-    range.setStart(...pointIn(nodes, at));
-    range.setEnd(...pointIn(nodes, at + word.length));
+    range.setStart(...pointIn(nodes, at, at));
+    range.setEnd(...pointIn(nodes, at + word.length, at + word.length - 1));
     found.push(range);
   }
   return found;
 }
 
-function pointIn(nodes, at) {
-  const [start, text] = nodes.findLast(([begin]) => begin < at) ?? nodes[0];
+// The text node that holds character `inside`, and the offset of `at` in it.
+function pointIn(nodes, at, inside) {
+  const [start, text] = nodes.findLast(([begin]) => begin <= inside);
   return [text, at - start];
 }

@@ -1,30 +1,27 @@
 const PATIENCE = 400; // ms until a request counts as waiting for the running cell
 const CACHED = 1500; // rows kept beside the ones on the page
 const PAGE = 40;
+const RESTARTED = "the kernel was restarted: run the cell again";
 
 // Two pages may share one kernel's model and hear each other's answers.
 let lastRequest = Math.floor(Math.random() * 1e9);
 
+// What the kernel told one model, for all its views.
 class Store {
   constructor(model) {
-    this.model = model;
+    const first = model.get("first") ?? {};
+    Object.assign(this, { model, views: 0, lost: false, seq: 0, compact: Boolean(first.compact) });
     this.listeners = new Set();
     this.pending = new Map();
     this.late = new Set();
-    this.lost = false;
-    this.views = 0;
     this.forget();
-    const first = model.get("first") ?? {};
-    this.cell = first.cell ?? null;
-    this.compact = Boolean(first.compact);
-    this.seq = 0;
     this.take(first);
     this.hearing = (message) => this.hear(message);
     model.on("msg:custom", this.hearing);
   }
 
   forget() {
-    Object.assign(this, { sessions: [], shown: null, scope: "all", gone: false, n: 0, tail: [], gauges: [] });
+    Object.assign(this, { sessions: [], shown: null, scope: "all", gone: false, system: null, n: 0, tail: [], gauges: [] });
     this.rows = new Map();
     this.grown = new Map();
   }
@@ -48,22 +45,22 @@ class Store {
   }
 
   hear(message) {
-    if (!message || typeof message !== "object") return;
-    if (message.re != null) return this.answered(message);
-    const next = message.seq == null || message.whole || message.seq === this.seq + 1;
-    if (!next && message.seq <= this.seq) return;
-    if (!next) return this.greet();
-    if (message.whole) this.forget();
+    if (message?.re != null) return this.answered(message);
+    const { seq, whole } = message;
+    if (!whole && seq <= this.seq) return;
+    if (!whole && seq > this.seq + 1) return this.greet();
+    if (whole) this.forget();
     this.take(message);
     this.tell(message);
   }
 
   take(message) {
-    for (const part of ["seq", "sessions", "shown", "scope", "gone", "gauges"])
+    for (const part of ["seq", "sessions", "shown", "scope", "gone", "system", "gauges", "cell", "keepable"])
       if (message[part] !== undefined) this[part] = message[part];
     if (message.path) this.takePath(message.path);
     if (message.tail) this.takeTail(message.tail);
-    for (const [id, growth] of Object.entries(message.grow ?? {})) this.takeGrowth(id, growth);
+    for (const [id, growth] of Object.entries(message.grow ?? {}))
+      this.grown.set(id, grown(this.grown.get(id) ?? { closed: "", open: "", why: "" }, growth));
   }
 
   takePath({ n, same, at, rows }) {
@@ -76,16 +73,6 @@ class Store {
     this.tail = tail;
     const ids = new Set(tail.map((row) => row.id));
     for (const id of this.grown.keys()) if (!ids.has(id)) this.grown.delete(id);
-  }
-
-  // The whole of a growing reply, for a view that shows its row later.
-  takeGrowth(id, { reset, add, keep, tail, why }) {
-    const old = (!reset && this.grown.get(id)) || { closed: "", open: "", why: "" };
-    this.grown.set(id, {
-      closed: old.closed + (add ?? ""),
-      open: old.open.slice(0, keep ?? 0) + (tail ?? ""),
-      why: why ? old.why.slice(0, why.keep ?? 0) + (why.tail ?? "") : old.why,
-    });
   }
 
   get total() {
@@ -133,41 +120,30 @@ class Store {
     this.tell({ page: true });
   }
 
-  ask(what, fields = {}) {
+  ask(what, fields) {
     const re = ++lastRequest;
     return new Promise((resolve, reject) => {
-      if (this.lost) return reject(new Error("the kernel was restarted: run the cell again"));
-      this.pending.set(re, { resolve, reject, timer: setTimeout(() => this.wait(re), PATIENCE) });
+      if (this.lost) return reject(new Error(RESTARTED));
+      const timer = setTimeout(() => this.tell({ wait: this.late.add(re) }), PATIENCE);
+      this.pending.set(re, { resolve, reject, timer });
       attempt(() => this.model.send({ do: what, re, ...fields }));
     });
   }
 
-  wait(re) {
-    this.late.add(re);
-    this.tell({ wait: true });
-  }
-
-  answered(message) {
-    const request = this.pending.get(message.re);
+  answered({ re, error, ...answer }) {
+    const request = this.pending.get(re);
     if (!request) return;
-    this.settle(message.re, request);
-    if (message.error) request.reject(new Error(message.error));
-    else request.resolve(message);
-  }
-
-  settle(re, { timer }) {
-    clearTimeout(timer);
+    clearTimeout(request.timer);
     this.pending.delete(re);
     if (this.late.delete(re)) this.tell({ wait: true });
+    if (error) request.reject(new Error(error));
+    else request.resolve(answer);
   }
 
   lose() {
     if (this.lost) return;
     this.lost = true;
-    for (const [re, request] of this.pending) {
-      this.settle(re, request);
-      request.reject(new Error("the kernel was restarted: run the cell again"));
-    }
+    for (const re of this.pending.keys()) this.answered({ re, error: RESTARTED });
     this.tell({ lost: true });
   }
 }

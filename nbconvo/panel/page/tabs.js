@@ -1,9 +1,7 @@
 // Everyone, and each participant; or the one session's name.
 class Tabs {
   constructor(panel) {
-    this.panel = panel;
-    this.store = panel.store;
-    this.tabs = new Map();
+    Object.assign(this, { panel, store: panel.store, tabs: new Map() });
     this.list = node("div.np-tabs", { role: "tablist", "aria-label": "Participants", onkeydown: (event) => this.keys(event) });
     this.title = node("div.np-title");
     this.facts = node("div.np-facts");
@@ -13,36 +11,30 @@ class Tabs {
   show() {
     const { sessions, scope, shown } = this.store;
     const one = this.store.session(shown);
-    this.list.hidden = scope === "one";
-    this.title.hidden = scope !== "one";
-    if (scope === "one") this.title.replaceChildren(...(one ? face(one) : []));
-    else this.showTabs([{ key: "*", label: "Everyone", busy: sessions.some((session) => session.busy) }, ...sessions]);
+    const alone = scope === "one";
+    this.list.hidden = alone;
+    this.title.hidden = !alone;
+    if (!alone) this.showTabs([{ key: "*", label: "Everyone" }, ...sessions]);
+    else if (one) this.title.replaceChildren(...face(one));
     setText(this.facts, one ? sessionFacts(one) : plural(sessions.length, "session"));
   }
 
   showTabs(entries) {
-    const keys = new Set(entries.map((entry) => entry.key));
-    for (const [key, tab] of this.tabs) if (!keys.has(key)) this.tabs.delete(key) && tab.remove();
+    const { tabs, list } = this;
+    const keys = entries.map((entry) => entry.key);
+    for (const [key, tab] of tabs) if (!keys.includes(key)) tabs.delete(key), tab.remove();
     for (const entry of entries) {
-      const tab = this.tab(entry.key);
-      const drawn = JSON.stringify([entry.label, entry.initials, entry.hue, entry.busy, entry.queued]);
-      if (tab.drawn !== drawn) tab.replaceChildren(...face(entry));
-      tab.drawn = drawn;
+      const tab = tabs.get(entry.key) ?? node("button.np-tab", { role: "tab", onclick: () => this.choose(entry.key) });
+      tabs.set(entry.key, tab);
+      tab.replaceChildren(...face(entry));
       this.select(tab, entry.key === this.store.shown);
-      this.list.append(...(tab.parentNode ? [] : [tab]));
+      if (!tab.parentNode) list.append(tab);
     }
   }
 
-  tab(key) {
-    if (!this.tabs.has(key))
-      this.tabs.set(key, node("button.np-tab", { type: "button", role: "tab", onclick: () => this.choose(key) }));
-    return this.tabs.get(key);
-  }
-
   select(tab, chosen) {
-    if (chosen && tab.tabIndex) tab.scrollIntoView?.({ block: "nearest", inline: "nearest" });
-    tab.setAttribute("aria-selected", String(chosen));
-    tab.tabIndex = chosen ? 0 : -1;
+    if (chosen && tab.tabIndex) this.list.scrollLeft = tab.offsetLeft - 40;
+    setProperties(tab, { "aria-selected": String(chosen), tabindex: chosen ? 0 : -1 });
   }
 
   choose(key) {
@@ -52,9 +44,9 @@ class Tabs {
   keys(event) {
     const keys = [...this.tabs.keys()];
     const at = keys.findIndex((key) => this.tabs.get(key) === event.target);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: keys.length - 1 }[event.key];
-    if (to === undefined || !keys.length) return;
-    const key = keys[(to + keys.length) % keys.length];
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined) return;
+    const key = keys.at(to % keys.length);
     event.preventDefault();
     this.tabs.get(key).focus();
     this.choose(key);
@@ -63,14 +55,14 @@ class Tabs {
 
 function face({ initials, hue, label, busy, queued }) {
   return [
-    initials != null && disc(initials, hue),
+    hue ? disc(initials, hue) : "",
     node("span.np-name", { text: label }),
-    busy && node("span.np-busy", { role: "img", "aria-label": "is answering", title: "is answering" }),
-    queued > 0 && node("small", { text: `${queued} queued` }),
-  ].filter(Boolean);
+    busy ? node("span.np-busy", { role: "img", "aria-label": "is answering", title: "is answering" }) : "",
+    queued ? node("small", { text: `${queued} queued` }) : "",
+  ];
 }
 
 function sessionFacts({ service, model, count: messages, tokens, estimated, cost }) {
   const where = [service, model].filter(Boolean).join(":");
-  return [where, plural(messages, "message"), tokens && `${estimated ? "~" : ""}${plural(tokens, "token")}`, cost].filter(Boolean).join(" · ");
+  return dotted([where, plural(messages, "message"), tokens && (estimated ? "~" : "") + plural(tokens, "token"), cost]);
 }

@@ -3,7 +3,11 @@ export default {
   initialize({ model, signal }) {
     let [wait, timer] = [50, 0];
     const say = () => {
-      model.send({ alive: true });
+      try {
+        model.send({ alive: true });
+      } catch {
+        return; // the kernel is gone
+      }
       wait *= 2;
       if (wait < 5000) timer = setTimeout(say, wait);
     };

@@ -72,18 +72,33 @@ function outputView(known, root, latex) {
     cards = [];
     known.cards.forEach((card, place) => change(place, wholeCard(card)));
   };
-  return { change, again };
+  return { root, change, again };
+}
+
+// Say how often the page still shows the widget, now that its output should be a static one. Of
+// several pages one is enough: the kernel would warn of what comes after the widget is closed.
+function letGo(model, known) {
+  const views = [...known.views].filter((view) => view.root.isConnected).length;
+  try {
+    model.send({ views });
+  } catch {
+    // The kernel is gone, and with it the widget.
+  }
 }
 
 export default () => {
   const known = memory();
+  let timer = 0;
   return {
     initialize({ model }) {
       const whole = () => takeWhole(known, model.get("first"));
       model.on("change:first", whole);
-      model.on("msg:custom", (message) => takeChange(known, message));
+      model.on("msg:custom", (message) => {
+        takeChange(known, message);
+        if (message.ended) timer = setTimeout(letGo, 300 + 400 * Math.random(), model, known);
+      });
       whole();
-      model.send({ loaded: true });
+      return () => clearTimeout(timer);
     },
     render({ model, el }) {
       // JupyterLab's own look of HTML, so that nothing moves when the static output comes.

@@ -1,0 +1,53 @@
+"""The panel in a real Notebook 7, and under a kernel that goes away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
+LOAD = "%load_ext nbconvo"
+SESSION = (
+    "import os, nbconvo\n"
+    "nbconvo.Session(name='model', service=os.environ['FAKE_PROVIDER'], model='m');"
+)
+
+
+def test_notebook_7_shows_the_panel_and_hears_it(
+    notebook7: Any, module_opener: Callable[..., Any]
+) -> None:
+    notebook7.provider.respond(
+        lambda request: f"reply to {request.json['messages'][-1]['content']}"
+    )
+    notebook = module_opener(notebook7, [LOAD, SESSION, "%panel model", "%%ask\nfrom a cell"])
+    notebook.run_all()
+    panel = notebook.page.locator(".nbconvo-panel")
+    expect(panel.get_by_role("log")).to_contain_text("reply to from a cell")
+    box = panel.get_by_role("textbox")
+    box.fill("from the panel")
+    box.press("Control+Enter")
+    expect(panel.get_by_role("log")).to_contain_text("reply to from the panel")
+    assert notebook.errors == []
+
+
+def test_a_kernel_that_is_restarted_is_told_and_freezes_nothing(
+    lab: Any, module_opener: Callable[..., Any]
+) -> None:
+    lab.provider.respond(lambda request: "a reply")
+    notebook = module_opener(lab, [LOAD, SESSION, "%%ask model\nhello", "%panel"])
+    notebook.run_all()
+    panel = notebook.page.locator(".nbconvo-panel")
+    expect(panel.get_by_role("log")).to_contain_text("a reply")
+    notebook.page.evaluate(
+        "() => void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    expect(panel).to_contain_text("The kernel was restarted")
+    expect(panel.get_by_role("log")).to_contain_text("a reply")
+    expect(panel.get_by_role("button", name="Send")).to_be_disabled()
+    notebook.ready()
+    notebook.run_all()
+    expect(notebook.page.locator(".nbconvo-panel").get_by_role("log")).to_contain_text("a reply")
+    assert notebook.errors == []
