@@ -127,6 +127,9 @@ def _models(panel: Panel, request: Request) -> None:
         except NbConvoError as error:
             panel.tell(request["re"], {"error": str(error)})
             return
+        except Exception as error:  # a user's own service may raise anything
+            panel.tell(request["re"], {"error": f"models failed: {type(error).__name__}"})
+            return
         panel.tell(request["re"], {"models": [model.id for model in offered[:_MODELS]]})
 
     workspace.bridge.start(tell())
@@ -139,9 +142,8 @@ def _send(panel: Panel, request: Request) -> Answer:
     if not request["text"].strip():
         raise InputError("nothing to send: the message is empty")
     named = dict.fromkeys(request["to"])
+    _check_there(panel)
     sessions = [panel.window.session(key) for key in named] or [workspace.own()]
-    if panel.window.gone:
-        raise InputError("this session was closed; its history can only be read")
     _begin([(session, session.prepare(request["text"])) for session in sessions])
     return {}
 
@@ -153,7 +155,7 @@ def _stop(panel: Panel, request: Request) -> Answer:
 
 
 def _again(panel: Panel, request: Request) -> Answer:
-    session = _session(panel, request)
+    session = _open_session(panel, request)
     for turn in session.failed_turns:
         if turn.id == request["id"]:
             session.dismiss(turn)
@@ -170,13 +172,13 @@ def _dismiss(panel: Panel, request: Request) -> Answer:
 
 
 def _retry(panel: Panel, request: Request) -> Answer:
-    session = _session(panel, request)
+    session = _open_session(panel, request)
     _begin([(session, session.prepare_retry(request["id"]))])
     return {}
 
 
 def _edit(panel: Panel, request: Request) -> Answer:
-    session = _session(panel, request)
+    session = _open_session(panel, request)
     _begin([(session, session.prepare_edit(request["id"], request["text"]))])
     return {}
 
@@ -192,12 +194,12 @@ def _begin(asked: list[tuple[Session, Ask]]) -> None:
 
 
 def _choose(panel: Panel, request: Request) -> Answer:
-    _session(panel, request).select(request["id"])
+    _open_session(panel, request).select(request["id"])
     return {}
 
 
 def _remove(panel: Panel, request: Request) -> Answer:
-    session = _session(panel, request)
+    session = _open_session(panel, request)
     leaf = session.conversation.leaf
     session.remove(request["id"])
     undo = {"s": request["s"], "leaf": leaf}
@@ -206,30 +208,30 @@ def _remove(panel: Panel, request: Request) -> Answer:
 
 
 def _restore(panel: Panel, request: Request) -> Answer:
-    _session(panel, request).branch(request["leaf"])
+    _open_session(panel, request).branch(request["leaf"])
     return {}
 
 
 def _fork(panel: Panel, request: Request) -> Answer:
     session = _session(panel, request)
     name = request["name"].strip()
-    forked = session.fork(name or None, request["id"])
-    if not forked.name:
+    if not name:
         raise InputError("a fork needs a name of its own")
+    forked = session.fork(name, request["id"])
     said = len(forked.conversation.messages)
-    panel.toast(f"{forked.name} begins with {said} messages of {session.name or 'this session'}")
+    panel.toast(f"{name} begins with {said} messages of {session.name or 'this session'}")
     return {}
 
 
 def _system(panel: Panel, request: Request) -> Answer:
-    session = _session(panel, request)
+    session = _open_session(panel, request)
     session.set_system(request["text"].strip() or None)
     panel.toast("the instructions are changed; the history stays")
     return {}
 
 
 def _model(panel: Panel, request: Request) -> Answer:
-    session, named = _session(panel, request), request["text"].strip() or None
+    session, named = _open_session(panel, request), request["text"].strip() or None
     service, model = chosen(None, named)
     if model is not None:
         (service or session.service).check_model(model)
@@ -245,6 +247,17 @@ def _keep(panel: Panel, request: Request) -> Answer:
 
 def _session(panel: Panel, request: Request) -> Session:
     return panel.window.session(request["s"])
+
+
+def _open_session(panel: Panel, request: Request) -> Session:
+    """Return a session that may be changed: a closed one can only be read."""
+    _check_there(panel)
+    return _session(panel, request)
+
+
+def _check_there(panel: Panel) -> None:
+    if panel.window.gone:
+        raise InputError("this session was closed; its history can only be read")
 
 
 _FORMATS: dict[str, tuple[Callable[[Any], str], str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -11,6 +12,9 @@ from nbconvo.session.workspace import workspace
 __all__ = ["Painted", "Painter", "painter"]
 
 _INTERVAL = 0.1  # seconds between two looks, at least
+_AGAIN = 1.0  # seconds until what could not be painted is looked at again
+
+_log = logging.getLogger(__name__)
 
 
 class Painted(Protocol):
@@ -94,7 +98,7 @@ class Painter:
         while not self._ended():
             self._bell.wait(pause)
             self._bell.clear()
-            pauses = [painted.paint() for painted in self._painted]
+            pauses = [_painted(each) for each in self._painted]
             # What rings now, and again and again, is looked at once.
             self._empty.wait(self._interval)
             soon = min((each for each in pauses if each is not None), default=None)
@@ -107,6 +111,15 @@ class Painter:
             self._unwatch(self.ring)
             self._thread = None
             return True
+
+
+def _painted(painted: Painted) -> float | None:
+    """Paint one; one that fails, for a session that changes just now, is looked at again soon."""
+    try:
+        return painted.paint()
+    except Exception:
+        _log.debug("a panel could not be painted", exc_info=True)
+        return _AGAIN
 
 
 #: The painter of this process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 
 from nbconvo import cards
@@ -20,9 +21,14 @@ class Rendering:
         self._text = self._reasoning = 0  # characters that are rendered
         self._parts = ("", "")
         self._why = ""
+        self._lock = threading.Lock()  # each panel reads it under a lock of its own
 
     def parts(self) -> tuple[str, str, str]:
         """Return the HTML of the closed blocks, of the rest, and of the reasoning."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> tuple[str, str, str]:
         text = self._tally.texts.get(0, "")
         if len(text) > self._text:
             self._growing.feed(text[self._text :])
@@ -40,6 +46,4 @@ _renderings: weakref.WeakKeyDictionary[Turn, Rendering] = weakref.WeakKeyDiction
 
 def rendering_of(turn: Turn) -> Rendering:
     """Return the rendering of ``turn``, the same for all who ask."""
-    if turn not in _renderings:
-        _renderings[turn] = Rendering(turn)
-    return _renderings[turn]
+    return _renderings.setdefault(turn, Rendering(turn))

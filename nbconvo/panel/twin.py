@@ -33,7 +33,7 @@ class Twin:
     WHOLE: ClassVar[int] = 500_000
 
     window: Window
-    most: int = 30_000
+    most: int = 20_000
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         shown, left_out = self._cards()

@@ -18,7 +18,7 @@ from nbconvo.panel.window import Window
 from nbconvo.session import Session
 from nbconvo.session.workspace import workspace
 from nbconvo.widgets.base import LiveWidget
-from nbconvo.widgets.scripts import PAGE, script, style
+from nbconvo.widgets.scripts import PAGE, packed, script, style
 
 __all__ = ["Panel"]
 
@@ -48,7 +48,7 @@ class Panel(LiveWidget):
         UnknownName: If there is no session of that name.
     """
 
-    _esm = script(PAGE / "growing.js", *(_HERE / f"{name}.js" for name in _SCRIPTS))
+    _esm = packed(script(PAGE / "growing.js", *(_HERE / f"{name}.js" for name in _SCRIPTS)))
     _css = (
         cards.STYLE
         + "\n"
@@ -60,7 +60,7 @@ class Panel(LiveWidget):
         self.window = Window(only, usage=usage)
         #: Whether a page shows it; what nobody sees is not sent.
         self.watched = False
-        self.cell: Cell | None = None
+        self.cell: Cell | None = host.running_cell()
         self._lock = threading.RLock()
         self._handle: Any = None
         super().__init__()
@@ -85,7 +85,11 @@ class Panel(LiveWidget):
 
     def tell(self, request: int, given: Answer) -> None:
         """Answer a request of the page."""
-        self.send({**given, "re": request})
+        self.say({**given, "re": request})
+
+    def say(self, content: dict[str, Any]) -> None:
+        """Send ``content`` to the page."""
+        self.push({"content": content})
 
     def toast(self, text: str, *, undo: dict[str, Any] | None = None) -> None:
         """Say a short word to whoever uses this panel, and how to undo what was done."""
@@ -93,18 +97,18 @@ class Panel(LiveWidget):
             self._send_changes()
             self.window.seq += 1
             toast = {"text": plain(text), "error": False, "undo": undo}
-            self.send({"seq": self.window.seq, "toast": toast})
+            self.say({"seq": self.window.seq, "toast": toast})
 
     def greet(self, seq: int) -> Answer:
         """Welcome a page that has what was sent up to ``seq``."""
         self.watched = True
         if seq != self.window.seq:
-            self.send(self.snapshot())
+            self.say(self.snapshot())
         return {}
 
     def _send_changes(self) -> None:
         if (changes := self.window.changes()) is not None:
-            self.send(changes)
+            self.say(changes)
 
     # --- what the page asks for ----------------------------------------------------------------
 
@@ -114,6 +118,8 @@ class Panel(LiveWidget):
         if request is None:
             asked = content.get("do") if isinstance(content, dict) else type(content).__name__
             _log.warning("a malformed message of the page is ignored: %.40r", asked)
+            if isinstance(content, dict) and isinstance(content.get("re"), int):
+                self.tell(content["re"], {"error": "not understood, or too long: nothing was done"})
             return
         try:
             with self._lock:
@@ -138,7 +144,9 @@ class Panel(LiveWidget):
             return
         self.cell = host.running_cell()
         self._take_place()
-        bundle = {**Twin(self.window)._repr_mimebundle_(), **_view(self)}
+        # From now on: the page's greeting may reach a kernel that is busy only after the cell.
+        self.watched = True
+        bundle = {**Twin(self.window)._repr_mimebundle_(), **self.view()}
         self._handle = display(bundle, raw=True, display_id=True)
 
     def keep(self) -> None:
@@ -159,11 +167,3 @@ class Panel(LiveWidget):
             mine, its = self.cell, getattr(other, "cell", None)
             if mine and its and mine.id == its.id and mine.execution != its.execution:
                 other.close()
-
-
-def _view(panel: Panel) -> dict[str, Any]:
-    """Return the part of a bundle that a page with a widget manager shows."""
-    bundle = panel._repr_mimebundle_()
-    assert bundle is not None
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    return {kind: value for kind, value in data.items() if kind.startswith("application/")}

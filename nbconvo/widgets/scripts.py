@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
+import zlib
 from pathlib import Path
 
-__all__ = ["PAGE", "script", "style"]
+__all__ = ["PAGE", "packed", "script", "style"]
 
 #: Where the files are that several widgets share.
 PAGE = Path(__file__).parent / "page"
@@ -23,6 +25,24 @@ def script(*paths: Path) -> str:
     """
     lines = (line.strip() for path in paths for line in _read(path).splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
+
+def packed(module: str) -> str:
+    """Return an ES module that unpacks ``module`` and is it: less than half of its bytes travel.
+
+    A widget brings its script along at every display and reload; browsers unpack since 2023.
+    """
+    data = base64.b64encode(zlib.compress(module.encode(), 9)).decode()
+    return (
+        f'const packed = Uint8Array.from(atob("{data}"), (c) => c.charCodeAt(0));\n'
+        'const unpacking = new DecompressionStream("deflate");\n'
+        "const stream = new Blob([packed]).stream().pipeThrough(unpacking);\n"
+        "const text = await new Response(stream).text();\n"
+        'const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));\n'
+        "const { default: unpacked } = await import(url);\n"
+        "URL.revokeObjectURL(url);\n"
+        "export default unpacked;\n"
+    )
 
 
 @functools.cache

@@ -205,7 +205,7 @@ def opener(browser: Any) -> Iterator[Open]:
         page = browser.new_page(viewport={"width": 1100, "height": 1400})
         notebook = Notebook(page, path)
         notebooks.append(notebook)
-        page.on("pageerror", lambda error: notebook.errors.append(f"page error: {error}"))
+        page.on("pageerror", lambda error: _note_error(str(error), server, notebook.errors))
         page.on("request", lambda request: _check_request(request.url, server.url, notebook.errors))
         page.goto(server.address(path))
         notebook.ready()
@@ -224,6 +224,13 @@ def open_notebook(lab: Server, browser: Any) -> Iterator[Callable[..., Notebook]
     """Opens notebooks in JupyterLab, for one test."""
     for open_ in opener(browser):
         yield partial(open_, lab)
+
+
+def _note_error(error: str, server: Server, errors: list[str]) -> None:
+    # Notebook 7.6 throws this when it opens any notebook, without nbconvo too.
+    if server.app == "notebook" and "reading 'schema'" in error:
+        return
+    errors.append(f"page error: {error}")
 
 
 def _check_request(url: str, home: str, errors: list[str]) -> None:

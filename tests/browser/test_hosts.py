@@ -22,7 +22,7 @@ def test_notebook_7_shows_the_panel_and_hears_it(
     notebook7.provider.respond(
         lambda request: f"reply to {request.json['messages'][-1]['content']}"
     )
-    notebook = module_opener(notebook7, [LOAD, SESSION, "%panel model", "%%ask\nfrom a cell"])
+    notebook = module_opener(notebook7, [LOAD, SESSION, "%panel model", "%%ask model\nfrom a cell"])
     notebook.run_all()
     panel = notebook.page.locator(".nbconvo-panel")
     expect(panel.get_by_role("log")).to_contain_text("reply to from a cell")

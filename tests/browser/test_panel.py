@@ -63,7 +63,9 @@ class Desk:
         row.get_by_role("button", name=action).click()
 
     def choose(self, name: str) -> None:
-        self.panel.get_by_role("tab", name=name).click()
+        tab = self.panel.get_by_role("tab", name=name)
+        tab.click()
+        expect(tab).to_have_attribute("aria-selected", "true")
 
     def said(self, session: str) -> list[str]:
         code = f"print([m.content for m in nbconvo.sessions[{session!r}].conversation.messages])"
@@ -303,10 +305,11 @@ def test_the_reader_who_scrolls_back_is_left_there(desk: Desk) -> None:
         desk.page.mouse.wheel(0, -1500)
         desk.page.wait_for_timeout(30)
     expect(desk.row("message 499")).not_to_be_in_viewport()
-    desk.send("something new")
+    desk.provider.reply("the newest reply")
+    desk.notebook.execute("job = s.start(s.prepare('something new'))")
     expect(desk.panel.get_by_role("button", name="new")).to_be_visible()
     desk.panel.get_by_role("button", name="new").click()
-    expect(desk.row("reply to something new")).to_be_in_viewport()
+    expect(desk.row("the newest reply")).to_be_in_viewport()
     desk.log.focus()
     desk.page.keyboard.press("Home")
     expect(desk.rows.filter(has_text=re.compile(r"message 0\b"))).to_be_in_viewport()

@@ -27,7 +27,7 @@ class Page:
         self.toasts: list[dict[str, Any]] = []
         self.messages: list[dict[str, Any]] = []
         self._asked = 0
-        panel.send = self.take  # type: ignore[method-assign]
+        panel.say = self.take  # type: ignore[method-assign]
         self.take(panel.snapshot())
         self.ask("hello", seq=self.has["seq"])
 

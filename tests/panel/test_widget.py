@@ -64,31 +64,6 @@ def test_the_state_that_a_page_asks_for_is_fresh(comedian, say):
     panel.close()
 
 
-def test_a_comm_of_ipykernel_7_4_is_told_not_to_choose_a_busy_thread(comedian, monkeypatch):
-    class Comm:
-        comm_id = "made-up"
-        kernel = None
-
-        def _reply_subshell_for(self, data, default):
-            return "busy"
-
-        def on_msg(self, callback):
-            pass
-
-        def send(self, *args, **kwargs):
-            pass
-
-        def close(self, *args, **kwargs):
-            pass
-
-    panel = Panel("comedian")
-    panel.comm = Comm()
-    monkeypatch.setattr("anywidget.AnyWidget.open", lambda self: None)
-    panel.open()
-    assert panel.comm._reply_subshell_for({}, "free") == "free"
-    panel.close()
-
-
 def test_no_key_is_in_what_a_panel_sends(provider, open_page, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-made-up-Qz7Xw9Lk2Mv5Rt8Yp4Bn")
     provider.error(401, "wrong key sk-made-up-Qz7Xw9Lk2Mv5Rt8Yp4Bn given")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import shutil
 import subprocess
+import zlib
 
 import pytest
 
 from nbconvo.widgets.probe import Probe
 from nbconvo.widgets.reply import ReplyWidget
-from nbconvo.widgets.scripts import script, style
+from nbconvo.widgets.scripts import packed, script, style
 
 
 def test_files_become_one_script_without_indentation_and_comments(tmp_path):
@@ -38,3 +41,12 @@ def test_a_script_can_be_parsed(widget, tmp_path):
     path = tmp_path / "module.mjs"
     path.write_text(str(widget._esm))
     subprocess.run([node, "--check", str(path)], check=True, capture_output=True)
+
+
+def test_a_packed_script_holds_all_of_it_in_less_than_half():
+    module = "export default { render() { return 'a long line'; } };\n" * 50
+    made = packed(module)
+    data = re.search(r'atob\("([^"]+)"\)', made)
+    assert data is not None
+    assert zlib.decompress(base64.b64decode(data[1])).decode() == module
+    assert len(made) < len(module) / 2

@@ -105,7 +105,9 @@ function opened(model) {
   const first = model.get("first");
   if (first) stores.set(first, store);
   store.greet();
-  return { store, close: () => (unwatch(), store.close()) };
+  // JupyterLab sends what comes before a subshell is there to the thread that runs the cells.
+  const again = setTimeout(() => store.pending.size && store.greet(), 150);
+  return { store, close: () => (clearTimeout(again), unwatch(), store.close()) };
 }
 
 function render({ model, el }) {
