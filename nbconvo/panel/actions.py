@@ -71,6 +71,7 @@ def _hello(panel: Panel, request: Request) -> Answer:
 
 def _bye(panel: Panel, request: Request) -> Answer:
     panel.watched = False
+    panel.say({"left": True})  # another page that shows it greets again
     return {}
 
 

@@ -43,6 +43,8 @@ class Page:
         if "re" in message:
             self.answers[message["re"]] = message
             return
+        if "left" in message:
+            return
         if message.get("whole"):
             self.rows, self.bodies = {}, {}
         else:

@@ -46,6 +46,7 @@ class Store {
 
   hear(message) {
     if (message?.re != null) return this.answered(message);
+    if (message?.left) return void (this.views && this.greet());
     const { seq, whole } = message;
     if (!whole && seq <= this.seq) return;
     if (!whole && seq > this.seq + 1) return this.greet();
