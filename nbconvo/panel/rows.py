@@ -12,7 +12,7 @@ from nbconvo.messages import Message
 from nbconvo.session import Session
 from nbconvo.session.turn import Turn
 
-__all__ = ["Row", "failed_rows", "growing_row", "initials", "key_of", "label_of", "row", "size"]
+__all__ = ["Row", "failed_row", "growing_row", "initials", "key_of", "label_of", "row", "size"]
 
 Row = dict[str, Any]
 
@@ -71,7 +71,7 @@ def growing_row(session: Session, turn: Turn) -> Row:
     }
 
 
-def failed_rows(session: Session, turn: Turn, *, everyone: bool) -> list[Row]:
+def failed_row(session: Session, turn: Turn, *, everyone: bool) -> Row:
     """Return what a failed turn leaves to be seen: what was asked, and why there is no reply."""
     error = plain(str(turn.error) or type(turn.error).__name__)
     if turn.asked:
@@ -79,7 +79,7 @@ def failed_rows(session: Session, turn: Turn, *, everyone: bool) -> list[Row]:
     else:
         made = growing_row(session, turn)
     # Known by the reply's id, as the session knows it.
-    return [{**made, "id": turn.id, "state": "failed", "error": " ".join(error.split())}]
+    return {**made, "id": turn.id, "state": "failed", "error": " ".join(error.split())}
 
 
 def size(made: Row) -> int:

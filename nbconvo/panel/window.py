@@ -11,7 +11,7 @@ from nbconvo.markdown import plain
 from nbconvo.messages import Message
 from nbconvo.panel.gauges import busy, fading, gauges
 from nbconvo.panel.replies import rendering_of
-from nbconvo.panel.rows import Row, failed_rows, growing_row, initials, key_of, label_of, row
+from nbconvo.panel.rows import Row, failed_row, growing_row, initials, key_of, label_of, row
 from nbconvo.panel.scroll import Scroll, merged, path_of
 from nbconvo.session import Session
 from nbconvo.session.turn import Turn
@@ -193,7 +193,7 @@ class Window:
                 rows.append(growing_row(session, turn))
         for session in self.sessions():
             for turn in session.failed_turns:
-                rows += failed_rows(session, turn, everyone=everyone)
+                rows.append(failed_row(session, turn, everyone=everyone))
         return rows
 
     def _turns(self) -> list[tuple[Session, Turn]]:
