@@ -28,7 +28,7 @@ STYLE = _REPLY_STYLE + "".join(
 .nbconvo-cards{display:grid;grid-template-columns:minmax(0,1fr);gap:1.6em 2.4em;max-width:52em;
 padding:.3em 0}
 .nbconvo-beside{grid-template-columns:repeat(auto-fit,minmax(min(280px,100%),1fr));max-width:none}
-.nbconvo-card{min-width:0}
+.nbconvo-card{min-width:0;overflow:clip;overflow-clip-margin:6px}
 .nbconvo-own{padding:.8em 1em;border-radius:10px;background:var(--nbconvo-fill)}
 .nbconvo .nbconvo-title{margin:0;font-weight:600}
 .nbconvo .nbconvo-who{margin:0 0 .5em;line-height:1.5}
@@ -36,6 +36,8 @@ padding:.3em 0}
 .nbconvo-who strong::before{content:attr(data-initial);display:inline-block;width:1.6em;
 margin-right:.6em;border-radius:50%;background:var(--nbconvo-hue,#666);color:#fff;
 font-size:.8em;line-height:1.6em;text-align:center;vertical-align:.06em}
+.nbconvo code{-webkit-box-decoration-break:clone;box-decoration-break:clone}
+.nbconvo td code{white-space:nowrap}
 .nbconvo-body>:first-child{margin-top:0}
 .nbconvo-body>:last-child{margin-bottom:0}
 .nbconvo .nbconvo-note{margin:.6em 0 0;color:var(--nbconvo-soft);font-style:italic}
@@ -73,6 +75,7 @@ class Card:
         busy: Whether more is to come.
         error: Whether the notice is an error.
         own: Whether it is the user who speaks.
+        to: Who is spoken to, where that is not plain.
     """
 
     name: str | None
@@ -84,6 +87,7 @@ class Card:
     busy: bool = False
     error: bool = False
     own: bool = False
+    to: str = ""
 
 
 def html(
@@ -108,7 +112,7 @@ def around(card: Card) -> tuple[str, str, str]:
     """
     name = _one_line(card.name or "")
     thoughts = why(card.reasoning) if card.reasoning.strip() else ""
-    return _who(name) if name else "", thoughts, "\n".join(_foot(card))
+    return _who(name, _one_line(card.to)) if name else "", thoughts, "\n".join(_foot(card))
 
 
 def hue(name: str) -> str:
@@ -120,7 +124,7 @@ def text(cards: Sequence[Card]) -> str:
     """Return the cards as plain text: a single one's reply alone, several under their names."""
     if len(cards) == 1:
         return _said(cards[0])
-    named = ((_one_line(card.name or ""), _said(card)) for card in cards)
+    named = ((_one_line(f"{card.name or ''}{_to(card.to)}"), _said(card)) for card in cards)
     return "\n\n".join(f"{name}:\n{said}" if name else said for name, said in named)
 
 
@@ -164,12 +168,17 @@ def _foot(card: Card) -> Iterator[str]:
         yield f'<p class="nbconvo-foot"><small>{_escape(" · ".join(card.footer))}</small></p>'
 
 
-def _who(name: str) -> str:
+def _who(name: str, to: str) -> str:
     initial = _html.escape(name[:1].upper())
     return (
         f'<p class="nbconvo-who" style="--nbconvo-hue:{hue(name)}">'
-        f'<strong data-initial="{initial}">{_html.escape(name)}</strong></p>'
+        f'<strong data-initial="{initial}">{_html.escape(name)}</strong>'
+        f"{_html.escape(_to(to))}</p>"
     )
+
+
+def _to(name: str) -> str:
+    return f" to {name}" if name else ""
 
 
 def why(reasoning: str) -> str:

@@ -23,10 +23,12 @@ MATHS_CLASSES = ("math", "mathjax_process", "tex2jax_process")  # MathJax 3 and 
 _CLOSING = {r"\(": r"\)", r"\[": r"\]"}
 _LIMIT = 4_000  # characters within brackets, so that many unclosed ones cost no search each
 _MONEY = re.compile(r"\$\d[\d.,]*[kKMB]?[\s(]+[A-Za-z]{2}")  # "$5 for one" begins no formula
-# What lets TeX link, style, load or redefine; the page's typesetter may not refuse it.
+# What lets TeX link, style, load, redefine or number; the page's typesetter may not refuse it,
+# and keeps what is defined for all formulas of the page.
 _UNSAFE = re.compile(
     r"\\(?:href|url|class|cssId|style|data|bbox|mmlToken|require|includegraphics|csname"
-    r"|[egx]?def|let|(?:re)?new(?:command|environment)|Declare[A-Za-z]+)(?![A-Za-z])"
+    r"|(?:math|text)tip|label|(?:eq)?ref|definecolor|mathtoolsset|usetagform|Newextarrow"
+    r"|[egx]?def|let|(?:re)?new(?:command|environment|tagform)|Declare[A-Za-z]+)(?![A-Za-z])"
 )
 
 

@@ -18,7 +18,7 @@ from nbconvo.session.workspace import workspace
 if TYPE_CHECKING:
     from nbconvo.panel.widget import Panel
 
-__all__ = ["Answer", "answer", "checked"]
+__all__ = ["Answer", "Request", "answer", "checked"]
 
 Answer = dict[str, Any]
 Request = Mapping[str, Any]
@@ -150,9 +150,16 @@ def _send(panel: Panel, request: Request) -> Answer:
 
 
 def _stop(panel: Panel, request: Request) -> Answer:
-    key = request["s"]
-    sessions = panel.window.sessions() if key is None else [panel.window.session(key)]
-    return {"stopped": sum(session.stop() for session in sessions)}
+    # Those that the page names, no others: it may be heard only when these have long ended.
+    meant = [
+        turn
+        for session in panel.window.sessions()
+        for turn in session.turns
+        if turn.id in request["turns"]
+    ]
+    for turn in meant:
+        turn.halt()
+    return {"stopped": len(meant)}
 
 
 def _again(panel: Panel, request: Request) -> Answer:
@@ -281,7 +288,7 @@ _ACTIONS: dict[str, tuple[Callable[[Panel, Request], Answer | None], dict[str, s
     "export": (_export, {"format": "text"}),
     "models": (_models, {"s": "text"}),
     "send": (_send, {"to": "texts", "text": "text"}),
-    "stop": (_stop, {"s": "text?"}),
+    "stop": (_stop, {"turns": "texts"}),
     "again": (_again, _MESSAGE),
     "dismiss": (_dismiss, _MESSAGE),
     "retry": (_retry, _MESSAGE),

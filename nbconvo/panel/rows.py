@@ -67,6 +67,7 @@ def growing_row(session: Session, turn: Turn) -> Row:
         "html": "",
         "foot": [],
         "state": "growing",
+        "turn": turn.id,
         "notice": turn.tally.notice,
     }
 

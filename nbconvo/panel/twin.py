@@ -58,7 +58,7 @@ class Twin:
         scroll, room = self.window.scroll(), self.most
         shown: list[cards.Card] = []
         for place in range(len(scroll) - 1, -1, -1):
-            card = _card(scroll.owner(place), scroll.messages[place])
+            card = _card(scroll.owner(place), scroll.messages[place], self.window.shown == EVERYONE)
             room -= len(card.html or "") + 300
             if shown and room < 0:
                 break
@@ -66,7 +66,7 @@ class Twin:
         return shown[::-1], len(scroll) - len(shown)
 
 
-def _card(session: Session, message: Message) -> cards.Card:
+def _card(session: Session, message: Message, everyone: bool) -> cards.Card:
     own = message.role == "user" and message.name is None
     text = message.content
     if len(text) > _LONGEST:
@@ -78,6 +78,7 @@ def _card(session: Session, message: Message) -> cards.Card:
         footer=cards.footer(message) if message.role == "assistant" else (),
         reasoning=message.reasoning[:_LONGEST],
         own=own,
+        to=label_of(session) if own and everyone else "",
     )
 
 
@@ -101,7 +102,8 @@ def _left_out(count: int) -> str:
 
 
 def _limits() -> str:
-    return "".join(_line("nbconvo-foot", line) for line in _limit_lines())
+    lines = "<br>".join(_escape(line) for line in _limit_lines())
+    return f'<p class="nbconvo-foot"><small>{lines}</small></p>'
 
 
 def _limit_lines() -> list[str]:
@@ -123,4 +125,8 @@ def _of(used: int, most: float | None) -> str:
 
 
 def _line(kind: str, words: str) -> str:
-    return f'<p class="{kind}">{html.escape(" ".join(plain(words).split()))}</p>'
+    return f'<p class="{kind}">{_escape(words)}</p>'
+
+
+def _escape(words: str) -> str:
+    return html.escape(" ".join(plain(words).split()))

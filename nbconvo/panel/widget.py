@@ -11,7 +11,7 @@ from nbconvo import cards, host
 from nbconvo.errors import NbConvoError
 from nbconvo.markdown import plain
 from nbconvo.messages import Cell
-from nbconvo.panel.actions import Answer, answer, checked
+from nbconvo.panel.actions import Answer, Request, answer, checked
 from nbconvo.panel.painter import painter
 from nbconvo.panel.twin import Twin
 from nbconvo.panel.window import Window
@@ -121,18 +121,24 @@ class Panel(LiveWidget):
             if isinstance(content, dict) and isinstance(content.get("re"), int):
                 self.tell(content["re"], {"error": "not understood, or too long: nothing was done"})
             return
+        # Within the lock: the page hears the answer before any change made after it.
+        with self._lock:
+            given = self._answer(request)
+            if given is not None:
+                aside = threading.current_thread() is not threading.main_thread()
+                self.tell(request["re"], {**given, "aside": aside})
+        painter.ring()
+
+    def _answer(self, request: Request) -> Answer | None:
         try:
-            with self._lock:
-                given = answer(self, request)
-                self._send_changes()  # what was asked for is there when the answer is
+            given = answer(self, request)
+            self._send_changes()  # what was asked for is there when the answer is
         except NbConvoError as error:
-            given = {"error": " ".join(plain(str(error)).split())}
+            return {"error": " ".join(plain(str(error)).split())}
         except Exception as error:
             _log.exception("%s failed", request["do"])
-            given = {"error": f"{request['do']} failed: {type(error).__name__}"}
-        if given is not None:
-            self.tell(request["re"], given)
-        painter.ring()
+            return {"error": f"{request['do']} failed: {type(error).__name__}"}
+        return given
 
     # --- its life ------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ BUDGET = 40_000  # bytes of rows in one message, unless a single row takes more
 _TABS = 100  # sessions that are listed, the newest
 # Seconds from look to look: while a reply grows, while a limiter is busy, while all that moves
 # is what was sent in the last five minutes.
-_GROWING_EVERY, _GAUGES_EVERY, _FADING_EVERY = 0.1, 0.25, 1.0
+_GROWING_EVERY, _GAUGES_EVERY, _FADING_EVERY = 0.2, 0.25, 1.0
 
 Part = dict[str, Any]
 _Path = tuple[Session, tuple[Message, ...]]
@@ -186,7 +186,7 @@ class Window:
             state = "asked" if turn.begun else "queued"
             if not (everyone and turn.ask.speaker):
                 rows += [
-                    {**row(session, asked, everyone=everyone), "state": state}
+                    {**row(session, asked, everyone=everyone), "state": state, "turn": turn.id}
                     for asked in turn.asked
                 ]
             if turn.begun or not turn.asked:

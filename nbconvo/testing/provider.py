@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -91,6 +92,7 @@ class FakeProvider:
         deltas: Sequence[str] | int | None = None,
         delay: float = 0.0,
         pace: float = 0.0,
+        hold: threading.Event | None = None,
         headers: Mapping[str, str] | None = None,
         choices: Sequence[str] | None = None,
         done: bool = True,
@@ -112,6 +114,7 @@ class FakeProvider:
                 for words.
             delay: Seconds before the first byte.
             pace: Seconds between two deltas.
+            hold: The last delta is sent once this is set, so that a test can look before.
             headers: Response headers to add or replace.
             choices: One text for each choice, for requests with ``n`` above 1.
             done: Whether the stream ends with ``[DONE]``.
@@ -134,6 +137,7 @@ class FakeProvider:
                 deltas=deltas,
                 delay=delay,
                 pace=pace,
+                hold=hold,
                 headers=headers or {},
                 choices=choices,
                 done=done,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from nbconvo.testing.wire import LAST_CHUNK, Mark, Pause, Step, http_chunk, http
 
 __all__ = ["Answer", "ChatReply", "Drop", "ErrorReply", "Events", "Hang", "JsonReply", "Raw"]
 
+_LOOK = 0.01  # seconds until a reply that is held looks again whether it may go on
 _SETTLE = 0.05  # seconds; a reset overtakes what the client has not read yet
 
 
@@ -102,6 +104,7 @@ class ChatReply:
     deltas: Sequence[str] | int | None = None
     delay: float = 0.0
     pace: float = 0.0
+    hold: threading.Event | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     choices: Sequence[str] | None = None
     done: bool = True
@@ -129,10 +132,13 @@ class ChatReply:
         texts = self._texts(shape)
         for index in range(len(texts)):
             yield _event(shape.chunk(index, {"role": "assistant", "content": ""}))
-        for number, (index, delta) in enumerate(self._deltas(texts)):
+        deltas = list(self._deltas(texts))
+        for number, (index, delta) in enumerate(deltas):
             if number == self.drop_after or number == self.end_after:
                 break
             yield Pause(self.pace if number else 0.0)
+            while self.hold and number == len(deltas) - 1 and not self.hold.is_set():
+                yield Pause(_LOOK)
             yield _event(shape.chunk(index, delta))
         yield from self._finish(shape, texts)
 

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 DEMO = Path(__file__).parents[2] / "demo.ipynb"
-LOAD = "%load_ext nbconvo"
-SESSION = (
-    "import os, nbconvo\n"
-    "nbconvo.Session(name='model', service=os.environ['FAKE_PROVIDER'], model='m');"
-)
+SETUP = """%load_ext nbconvo
+import os, nbconvo
+nbconvo.Session(name="model", service=os.environ["FAKE_PROVIDER"], model="m");"""
 REPLY = ".jp-OutputArea-output .nbconvo"
 
 HOSTILE = """<script>window.ran = 'script'</script>
@@ -30,9 +28,9 @@ Open = Callable[..., Any]
 
 
 def test_a_reply_grows_in_place_and_stays(lab: Any, open_notebook: Open) -> None:
-    pieces = ["# Whales\n\n", *["A whale is large. "] * 60, "\n\n```python\nsize = 30\n```\n"]
+    pieces = ["# Whales\n\n", *["A whale is large. "] * 30, "\n\n```python\nsize = 30\n```\n"]
     lab.provider.reply(deltas=pieces, pace=0.02)
-    notebook = open_notebook([LOAD, SESSION, "%%ask model\nwhales?"])
+    notebook = open_notebook([SETUP, "%%ask model\nwhales?"])
     page = notebook.page
     page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_selector(f"{REPLY} h1")
@@ -40,14 +38,14 @@ def test_a_reply_grows_in_place_and_stays(lab: Any, open_notebook: Open) -> None
     page.wait_for_selector(f"{REPLY} pre")
     page.wait_for_function("document.querySelector('.nbconvo').innerText.includes('tokens')")
     assert early < len(page.inner_text(REPLY))
-    output = notebook.saved().cells[2].outputs
+    output = notebook.saved().cells[1].outputs
     assert len(output) == 1
     assert output[0].data["text/plain"] == "".join(pieces)
 
 
 def test_a_hostile_reply_runs_nothing(lab: Any, open_notebook: Open) -> None:
     lab.provider.reply(HOSTILE, deltas=7, pace=0.005)
-    notebook = open_notebook([LOAD, SESSION, "%%ask model\nharm me"])
+    notebook = open_notebook([SETUP, "%%ask model\nharm me"])
     notebook.run_all()
     page = notebook.page
     page.wait_for_function("document.querySelector('.nbconvo').innerText.includes('tokens')")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ PART = (
     "```python\nfor size in range(30):\n    print(size)  # metres\n```\n\n"
     "It costs $5 or $10 to see one, and its volume is $V = \\frac{4}{3} \\pi a b c$.\n\n"
 )
-LONG = (PART * 12)[:10_000]
+LONG = (PART * 12)[:6_000]
 
 # Where the blocks of a reply stand in the page, and how their words look.
 PLACES = """selector => [...document.querySelectorAll(selector)].map(element => {
@@ -45,45 +47,53 @@ Open = Callable[..., Any]
 
 
 class Traffic:
-    """What comes over the websockets of a page, and how busy its main thread is."""
+    """What comes over the websockets of a page."""
 
     def __init__(self, page: Any) -> None:
-        self.sizes: list[int] = []
-        self._cdp = page.context.new_cdp_session(page)
-        self._cdp.on("Network.webSocketFrameReceived", self._take)
-        self._cdp.send("Network.enable")
-        self._cdp.send("Performance.enable")
-        self._began = self._busy()
-
-    @property
-    def kilobytes(self) -> float:
-        return sum(self.sizes) / 1000
-
-    def __str__(self) -> str:
-        busy = self._busy() - self._began
-        return f"{len(self.sizes)} messages, {self.kilobytes:.0f} kB, {busy:.2f} s of main thread"
+        self.kilobytes = 0.0
+        cdp = page.context.new_cdp_session(page)
+        cdp.on("Network.webSocketFrameReceived", self._take)
+        cdp.send("Network.enable")
 
     def _take(self, event: dict[str, Any]) -> None:
         data = event["response"]["payloadData"]
         binary = event["response"]["opcode"] == 2
-        self.sizes.append(len(base64.b64decode(data) if binary else data.encode()))
+        self.kilobytes += len(base64.b64decode(data) if binary else data.encode()) / 1000
 
-    def _busy(self) -> float:
-        metrics = self._cdp.send("Performance.getMetrics")["metrics"]
-        return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+@pytest.fixture(scope="module")
+def _shared(lab: Any, module_opener: Open) -> Any:
+    notebook = module_opener(lab, [SETUP, ""])
+    notebook.start(0)
+    until(notebook, ANSWERED, "True")
+    return notebook
 
 
 @pytest.fixture
-def open_live(open_notebook: Open) -> Open:
-    """Opens cells below one that makes the sessions, in a page known to run widgets."""
+def notebook(_shared: Any) -> Iterator[Any]:
+    """A page known to run widgets, with sessions that said nothing yet, and nothing put out."""
+    _shared.execute("for name in ('model', 'other'): nbconvo.sessions[name].clear()")
+    _shared.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    yield _shared
+    assert _shared.errors == []
 
-    def open_(*cells: str) -> Any:
-        notebook = open_notebook([SETUP, *cells])
-        notebook.start(0)
-        until(notebook, ANSWERED, "True")
-        return notebook
 
-    return open_
+@contextmanager
+def held(provider: Any, *, count: int = 1, **reply: Any) -> Iterator[None]:
+    """Have replies whose last delta comes at the end of the block."""
+    end = threading.Event()
+    for _ in range(count):
+        provider.reply(hold=end, **reply)
+    try:
+        yield
+    finally:
+        end.set()
+
+
+def ask(notebook: Any, line: str) -> None:
+    """Begin to run a cell that asks."""
+    notebook.write(1, f"%%ask {line}\nwhales?")
+    notebook.start(1)
 
 
 def until(notebook: Any, code: str, printed: str) -> None:
@@ -101,17 +111,13 @@ def pieces(text: str, count: int) -> list[str]:
     return [text[round(n * size) : round((n + 1) * size)] for n in range(count)]
 
 
-def test_a_long_reply_sends_only_what_is_new_and_leaves_no_widget(
-    lab: Any, open_live: Open
-) -> None:
-    lab.provider.reply(deltas=pieces(LONG, 2000), pace=0.005)
-    notebook = open_live("%%ask model\nwhales?")
+def test_a_long_reply_sends_only_what_is_new_and_leaves_no_widget(lab: Any, notebook: Any) -> None:
+    lab.provider.reply(deltas=pieces(LONG, 600), pace=0.005)
     traffic = Traffic(notebook.page)
-    notebook.start(1)
+    ask(notebook, "model")
     notebook.page.wait_for_selector(f"{LIVE} .nbconvo-closed h2")
-    notebook.page.wait_for_selector(ENDED, timeout=60_000)
-    print(f"\n10 kB in 2,000 deltas: {traffic}")
-    assert traffic.kilobytes < 150  # the static form of each repaint would be 2,000
+    notebook.page.wait_for_selector(ENDED)
+    assert traffic.kilobytes < 90  # the static form of each repaint would be 250 and more
     until(notebook, COMMS, "1")  # that of the probe
     saved = notebook.saved()
     (output,) = saved.cells[1].outputs
@@ -120,33 +126,29 @@ def test_a_long_reply_sends_only_what_is_new_and_leaves_no_widget(
 
 
 @pytest.mark.parametrize("end", ["The end.\n", "# The end.\n", "# The end.\n\nIs near.\n"])
-def test_the_static_form_stands_where_the_live_one_stood(
-    lab: Any, open_live: Open, end: str
-) -> None:
-    lab.provider.reply(deltas=[PART, end, ""], pace=3, reasoning="Hm.")
-    notebook = open_live("%%ask model\nwhales?")
-    notebook.start(1)
-    notebook.page.wait_for_selector(f"{LIVE} >> text=The end.")
-    notebook.page.wait_for_selector(f"{LIVE} mjx-container")
-    notebook.page.wait_for_timeout(300)
-    live = notebook.page.evaluate(PLACES, f"{LIVE} :is({BLOCKS})")
-    notebook.page.wait_for_selector(ENDED)
-    notebook.page.wait_for_selector(f"{STATIC} mjx-container")
-    notebook.page.wait_for_timeout(300)
-    static = notebook.page.evaluate(PLACES, f"{STATIC} :is({BLOCKS}):not(.nbconvo-foot)")
+def test_the_static_form_stands_where_the_live_one_stood(lab: Any, notebook: Any, end: str) -> None:
+    page = notebook.page
+    with held(lab.provider, deltas=[PART, end, ""], reasoning="Hm."):
+        ask(notebook, "model")
+        page.wait_for_selector(f"{LIVE} >> text=The end.")
+        page.wait_for_selector(f"{LIVE} mjx-container")
+        page.wait_for_timeout(300)
+        live = page.evaluate(PLACES, f"{LIVE} :is({BLOCKS})")
+    page.wait_for_selector(ENDED)
+    page.wait_for_selector(f"{STATIC} mjx-container")
+    page.wait_for_timeout(300)
+    static = page.evaluate(PLACES, f"{STATIC} :is({BLOCKS}):not(.nbconvo-foot)")
     assert live == static
     assert len(live) > 10
 
 
-def test_two_replies_grow_side_by_side(lab: Any, open_live: Open) -> None:
-    for _ in range(2):
-        lab.provider.reply(deltas=["# One\n\n", *["A whale. "] * 30], pace=0.05)
-    notebook = open_live("%%ask model other\nwhales?")
-    notebook.start(1)
+def test_two_replies_grow_side_by_side(lab: Any, notebook: Any) -> None:
     page = notebook.page
-    page.wait_for_function(f"document.querySelectorAll({f'{LIVE} h1'!r}).length === 2")
-    live = page.evaluate(PLACES, f"{LIVE} .nbconvo-who")
-    assert page.query_selector(f"{LIVE}.nbconvo-beside")
+    with held(lab.provider, count=2, deltas=["# One\n\n", "A whale. ", "The end."]):
+        ask(notebook, "model other")
+        page.wait_for_function(f"document.querySelectorAll({f'{LIVE} h1'!r}).length === 2")
+        live = page.evaluate(PLACES, f"{LIVE} .nbconvo-who")
+        assert page.query_selector(f"{LIVE}.nbconvo-beside")
     page.wait_for_function(f"document.querySelectorAll({ENDED!r}).length === 2")
     assert page.evaluate(PLACES, f"{STATIC} .nbconvo-who") == live
     (left, right) = live
@@ -154,32 +156,29 @@ def test_two_replies_grow_side_by_side(lab: Any, open_live: Open) -> None:
     assert left[2] == right[2]
 
 
-def test_a_page_loaded_anew_shows_the_reply_again_and_goes_on(lab: Any, open_live: Open) -> None:
-    lab.provider.reply(deltas=[*["A whale. "] * 100, "The end."], pace=0.1)
-    notebook = open_live("%%ask model --background\nwhales?")
-    notebook.start(1)
+def test_a_reply_that_is_stopped_ends_static(lab: Any, notebook: Any) -> None:
+    with held(lab.provider, deltas=["A whale. ", "The end."]):
+        ask(notebook, "model")
+        notebook.page.wait_for_selector(f"{LIVE} p")
+        notebook.page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+        notebook.page.wait_for_selector(f"{ENDED} >> text=stopped")
+        assert not notebook.page.query_selector(LIVE)
+        until(notebook, COMMS, "1")
+
+
+def test_a_page_loaded_anew_shows_the_reply_again_and_goes_on(lab: Any, notebook: Any) -> None:
     page = notebook.page
-    page.wait_for_selector(f"{LIVE} p")
-    notebook.saved()
-    page.reload()
-    notebook.ready()
-    page.wait_for_selector(f"{LIVE} p")
-    early = len(page.inner_text(f"{LIVE} p"))
+    with held(lab.provider, deltas=["A whale. ", "The end."]):
+        ask(notebook, "model --background")
+        page.wait_for_selector(f"{LIVE} p")
+        notebook.saved()
+        page.reload()
+        notebook.ready()
+        page.wait_for_selector(f"{LIVE} >> text=A whale.")
+        assert "The end." not in page.inner_text(f"{LIVE} p")
     page.wait_for_selector(f"{LIVE} >> text=The end.")
-    assert len(page.inner_text(f"{LIVE} p")) > early > len("A whale.")
     # No update of the output reaches this page: the widget stays, with the end of the reply.
     page.wait_for_selector(f"{LIVE} .nbconvo-foot")
     page.wait_for_timeout(1000)
     assert page.query_selector(f"{LIVE} .nbconvo-foot")
     assert not page.query_selector(f"{LIVE} .nbconvo-busy")
-
-
-def test_a_reply_that_is_stopped_ends_static(lab: Any, open_live: Open) -> None:
-    lab.provider.reply(deltas=["A whale. "] * 1000, pace=0.05)
-    notebook = open_live("%%ask model\nwhales?")
-    notebook.start(1)
-    notebook.page.wait_for_selector(f"{LIVE} p")
-    notebook.page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
-    notebook.page.wait_for_selector(f"{ENDED} >> text=stopped")
-    assert not notebook.page.query_selector(LIVE)
-    until(notebook, COMMS, "1")

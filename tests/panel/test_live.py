@@ -45,9 +45,32 @@ def test_a_stop_keeps_what_had_come(open_page, provider, comedian):
     page = open_page("comedian")
     page.ask("send", to=["comedian"], text="go")
     page.until(lambda: page.bodies)
-    assert page.ask("stop", s=None)["stopped"] == 1
+    (turn,) = {row["turn"] for row in page.has["tail"]}
+    assert page.ask("stop", turns=[turn])["stopped"] == 1
     page.until(lambda: len(page.rows) == 2)
     assert page.rows[1]["ending"] == "stopped"
+
+
+def test_a_stop_that_comes_late_ends_no_other_turn(open_page, provider, comedian):
+    provider.reply("one two three four", deltas=3, pace=0.1)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: page.bodies)
+    assert page.ask("stop", turns=["ended long ago"])["stopped"] == 0
+    page.until(lambda: len(page.rows) == 2)
+    assert "ending" not in page.rows[1]
+
+
+def test_a_queued_message_is_withdrawn_alone(open_page, provider, comedian):
+    provider.reply("one two", deltas=2, pace=0.2)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="first")
+    page.ask("send", to=["comedian"], text="second")
+    page.until(lambda: "queued" in [row["state"] for row in page.has["tail"]])
+    (queued,) = [row["turn"] for row in page.has["tail"] if row["state"] == "queued"]
+    page.ask("stop", turns=[queued])
+    page.until(lambda: len(page.rows) == 2 and not page.has["tail"])
+    assert [row["html"] for row in page.rows.values()] == ["<p>first</p>\n", "<p>one two</p>\n"]
 
 
 def test_a_failed_ask_stays_to_be_seen_and_is_asked_again(open_page, provider, comedian):

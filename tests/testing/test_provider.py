@@ -284,6 +284,22 @@ def test_what_is_not_http_is_hung_up_on(provider: FakeProvider, garbage: bytes):
 # -- clients that leave ------------------------------------------------------------------------
 
 
+async def test_a_held_reply_sends_its_last_delta_when_it_may(
+    provider: FakeProvider, http: aiohttp.ClientSession
+):
+    end = threading.Event()
+    provider.reply(deltas=["first", "last"], hold=end)
+    url = f"{provider.base_url}/chat/completions"
+    async with http.post(url, json={"stream": True}) as response:
+        came = b""
+        while b"first" not in came:
+            came += await response.content.readany()
+        await asyncio.sleep(0.05)
+        assert b"last" not in came + response.content.read_nowait()
+        end.set()
+        assert b"last" in await response.content.read()
+
+
 async def leave_after_first_delta(provider: FakeProvider, http: aiohttp.ClientSession) -> None:
     url = f"{provider.base_url}/chat/completions"
     async with http.post(url, json={"stream": True}) as response:

@@ -6,18 +6,15 @@ function addActions(view) {
 }
 
 function* actionsOf(view, panel) {
-  const { s, id, state, role, heard } = view.row;
-  if (state === "growing") {
-    yield iconButton("stop", "End this reply", () => panel.stop(s));
-    return;
-  }
-  yield iconButton("copy", "Copy", () => panel.tried(copyRow(view)));
+  const { s, id, turn, state, role, heard } = view.row;
+  if (state !== "growing") yield iconButton("copy", "Copy", () => panel.tried(copyRow(view)));
+  if (state === "growing" || state === "queued")
+    yield iconButton("stop", state === "queued" ? "Withdraw" : "End this reply", () => panel.stop([turn]));
   if (state || panel.store.lost) return;
-  const more = { "data-kernel": true };
-  if (role === "assistant") yield iconButton("retry", "Retry", () => panel.say("retry", { s, id }), more);
-  else if (!heard) yield iconButton("edit", "Edit and ask again", () => editRow(view), more);
-  yield iconButton("fork", "Fork from here", () => forkRow(view), more);
-  yield iconButton("remove", "Remove from the conversation", () => panel.say("remove", { s, id }), more);
+  if (role === "assistant") yield iconButton("retry", "Retry", () => panel.say("retry", { s, id }), CHANGES);
+  else if (!heard) yield iconButton("edit", "Edit and ask again", () => editRow(view), CHANGES);
+  yield iconButton("fork", "Fork from here", () => forkRow(view), { "data-kernel": true });
+  yield iconButton("remove", "Remove from the conversation", () => panel.say("remove", { s, id }), CHANGES);
 }
 
 // What the kernel does not know (any more) is still on the page.

@@ -6,7 +6,7 @@ class Composer {
     this.mentions = new Mentions(this.area, store);
     this.to = node("span.np-to");
     this.hint = node("span.np-hint", { role: "status" });
-    this.halt = textButton("Stop", () => panel.stop(null));
+    this.halt = textButton("Stop", () => panel.stop(this.underWay()));
     this.go = primary("Send", () => this.send());
     this.go.title = "Ctrl+Enter";
     this.element = node("div.np-compose", this.mentions.list, this.area, node("div.np-line", this.to, this.hint, this.halt, this.go));
@@ -45,16 +45,20 @@ class Composer {
     return { keys, text, names: keys.map((key) => this.store.session(key).label).join(", ") || "the current session" };
   }
 
+  underWay() {
+    return this.store.tail.flatMap(({ state, turn }) => (turn && state !== "failed" ? turn : []));
+  }
+
   show() {
     const { area, halt, go, hint, to } = this;
-    const { sessions, shown, lost, gone, late } = this.store;
+    const { sessions, lost, gone, late } = this.store;
     const { names, text } = this.target();
     const label = `Message to ${names}`;
     setProperties(area, { placeholder: label, "aria-label": label });
     setText(to, area.value.trim() ? `to ${names}` : sessions.length > 1 ? "@ names others" : "");
     area.disabled = lost || gone;
     go.disabled = lost || gone || !text;
-    halt.hidden = lost || !sessions.some(({ key, busy, queued }) => (shown === "*" || key === shown) && (busy || queued));
+    halt.hidden = lost || !this.underWay().length;
     setText(hint, late.size && !lost ? "waits for the running cell" : "");
   }
 

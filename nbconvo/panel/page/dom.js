@@ -46,6 +46,7 @@ function iconButton(name, label, onclick, more) {
   return node("button.np-tool", { "aria-label": label, title: label, onclick, ...more }, icon);
 }
 
+const CHANGES = { "data-changes": true }; // is of no use in a session that was closed
 const textButton = (text, onclick, more) => node("button.np-button", { text, onclick, ...more });
 const primary = (text, onclick) => textButton(text, onclick, { class: "np-button np-primary", "data-kernel": true });
 

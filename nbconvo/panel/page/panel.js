@@ -42,7 +42,8 @@ class Panel {
     if (parts.toast) this.toasts.add(parts.toast);
     this.showBanner();
     if (!store.compact) this.heardConversation(parts);
-    if (store.lost) for (const one of root.querySelectorAll("[data-kernel]")) one.disabled = true;
+    const idle = store.lost ? "[data-kernel], [data-changes]" : "[data-changes]";
+    if (store.lost || store.gone) for (const one of root.querySelectorAll(idle)) one.disabled = true;
   }
 
   heardConversation({ whole, sessions, path, tail, page, lost, grow = {} }) {
@@ -53,6 +54,7 @@ class Panel {
     if (whole || sessions || turned) for (const part of [this.tabs, this.settings]) part.show();
     if (turned) reading.restart();
     else if (whole || path || tail || page || lost) reading.refresh();
+    if (path?.cut) this.search.again();
     for (const row of store.tail) if (grow[row.id]) reading.views.get(rowKey(row))?.grow(row, grow[row.id]);
     this.empty.hidden = store.total > 0;
     const one = store.session(store.shown);
@@ -83,9 +85,9 @@ class Panel {
   }
 
   // A kernel that can't hear while it runs a cell is interrupted.
-  async stop(s) {
+  async stop(turns) {
     const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, "late"));
-    if ((await Promise.race([this.say("stop", { s }), late])) === "late") this.host.interrupt();
+    if ((await Promise.race([this.say("stop", { turns }), late])) === "late" && !this.store.aside) this.host.interrupt();
   }
 
   close() {

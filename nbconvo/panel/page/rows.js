@@ -105,7 +105,7 @@ class RowView {
 
   walker({ s, alts: { i, n, prev, next } }) {
     const step = (name, label, id) =>
-      iconButton(name, `${label} alternative`, () => this.panel.say("choose", { s, id }), { disabled: id == null });
+      iconButton(name, `${label} alternative`, () => this.panel.say("choose", { s, id }), { disabled: id == null, ...(id != null && CHANGES) });
     return node("span.np-walker", { role: "group", "aria-label": `alternative ${i} of ${n}` },
       step("left", "Previous", prev), node("span", { text: `${i}/${n}` }), step("right", "Next", next));
   }

@@ -56,6 +56,11 @@ class Search {
     this.timer = setTimeout(() => this.ask(), 200);
   }
 
+  // What moved is not where it was found.
+  again() {
+    if (this.text) this.typed();
+  }
+
   async ask() {
     const text = this.input.value;
     const answer = await this.panel.say("search", { text });

@@ -10,7 +10,7 @@ class Settings {
   // A form in use keeps what was typed, whatever the kernel says meanwhile.
   show() {
     const session = this.store.session(this.store.shown);
-    this.button.hidden = !session;
+    this.button.hidden = !session || this.store.gone;
     if (!this.element.hidden && session?.key !== this.key) this.close();
   }
 

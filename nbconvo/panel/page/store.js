@@ -10,7 +10,7 @@ let lastRequest = Math.floor(Math.random() * 1e9);
 class Store {
   constructor(model) {
     const first = model.get("first") ?? {};
-    Object.assign(this, { model, views: 0, lost: false, seq: 0, compact: Boolean(first.compact) });
+    Object.assign(this, { model, views: 0, lost: false, aside: false, seq: 0, compact: Boolean(first.compact) });
     this.listeners = new Set();
     this.pending = new Map();
     this.late = new Set();
@@ -64,7 +64,9 @@ class Store {
       this.grown.set(id, grown(this.grown.get(id) ?? { closed: "", open: "", why: "" }, growth));
   }
 
-  takePath({ n, same, at, rows }) {
+  takePath(path) {
+    const { n, same, at, rows } = path;
+    path.cut = same < this.n;
     for (const i of this.rows.keys()) if (i >= same) this.rows.delete(i);
     rows.forEach((row, k) => this.rows.set(at + k, row));
     this.n = n;
@@ -131,7 +133,8 @@ class Store {
     });
   }
 
-  answered({ re, error, ...answer }) {
+  answered({ re, error, aside = this.aside, ...answer }) {
+    this.aside = aside;
     const request = this.pending.get(re);
     if (!request) return;
     clearTimeout(request.timer);

@@ -22,6 +22,8 @@ function grow(place, growth, latex = null) {
   const text = patched(place.text, growth);
   if (growth.reset || text !== place.text) place.open.innerHTML = text;
   place.text = text;
+  // Not by :has(): with that, all closed blocks would be laid out again whenever the rest changes.
+  place.element.classList.toggle("nbconvo-whole", !text);
   if (growth.why) showThoughts(place, patched(place.whyText, growth.why));
   place.element.classList.remove("nbconvo-pause");
   clearTimeout(place.pause);
