@@ -248,8 +248,17 @@ def _model(panel: Panel, request: Request) -> Answer:
     return {}
 
 
+def _twin(panel: Panel, request: Request) -> Answer:
+    return {"data": panel.twin(), "model": panel.model_id}
+
+
 def _keep(panel: Panel, request: Request) -> Answer:
     panel.keep()
+    return {}
+
+
+def _close(panel: Panel, request: Request) -> Answer:
+    panel.close()
     return {}
 
 
@@ -299,5 +308,7 @@ _ACTIONS: dict[str, tuple[Callable[[Panel, Request], Answer | None], dict[str, s
     "fork": (_fork, {**_MESSAGE, "name": "text"}),
     "system": (_system, {"s": "text", "text": "text"}),
     "model": (_model, {"s": "text", "text": "text"}),
+    "twin": (_twin, {}),
     "keep": (_keep, {}),
+    "close": (_close, {}),
 }

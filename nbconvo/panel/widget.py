@@ -93,11 +93,7 @@ class Panel(LiveWidget):
 
     def toast(self, text: str, *, undo: dict[str, Any] | None = None) -> None:
         """Say a short word to whoever uses this panel, and how to undo what was done."""
-        with self._lock:
-            self._send_changes()
-            self.window.seq += 1
-            toast = {"text": plain(text), "error": False, "undo": undo}
-            self.say({"seq": self.window.seq, "toast": toast})
+        self._add(toast={"text": plain(text), "error": False, "undo": undo})
 
     def greet(self, seq: int) -> Answer:
         """Welcome a page that has what was sent up to ``seq``."""
@@ -105,6 +101,13 @@ class Panel(LiveWidget):
         if seq != self.window.seq:
             self.say(self.snapshot())
         return {}
+
+    def _add(self, **parts: Any) -> None:
+        """Send what the window does not know of, numbered with the changes that it tells."""
+        with self._lock:
+            self._send_changes()
+            self.window.seq += 1
+            self.say({"seq": self.window.seq, **parts})
 
     def _send_changes(self) -> None:
         if (changes := self.window.changes()) is not None:
@@ -152,15 +155,20 @@ class Panel(LiveWidget):
         self._take_place()
         # From now on: the page's greeting may reach a kernel that is busy only after the cell.
         self.watched = True
-        bundle = {**Twin(self.window)._repr_mimebundle_(), **self.view()}
+        bundle = {**self.twin(), **self.view()}
         self._handle = display(bundle, raw=True, display_id=True)
+        self._add(keepable=True)
+
+    def twin(self) -> dict[str, str]:
+        """Return what it shows now as static data of an output, by MIME type."""
+        return Twin(self.window)._repr_mimebundle_()
 
     def keep(self) -> None:
         """Put what it shows now, static, in its place, and close it."""
         handle, self._handle = self._handle, None
         self.close()
         if handle is not None:
-            handle.update(Twin(self.window)._repr_mimebundle_(), raw=True)
+            handle.update(self.twin(), raw=True)
 
     def close(self) -> None:
         """Close it, here and in the page."""

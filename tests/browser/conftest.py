@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -217,13 +216,6 @@ def opener(browser: Any) -> Iterator[Open]:
         notebook.page.evaluate("window.jupyterapp.commands.execute('kernelmenu:shutdown')")
         notebook.page.close()
     assert [error for notebook in notebooks for error in notebook.errors] == []
-
-
-@pytest.fixture
-def open_notebook(lab: Server, browser: Any) -> Iterator[Callable[..., Notebook]]:
-    """Opens notebooks in JupyterLab, for one test."""
-    for open_ in opener(browser):
-        yield partial(open_, lab)
 
 
 def _note_error(error: str, server: Server, errors: list[str]) -> None:

@@ -435,3 +435,17 @@ def test_a_session_that_is_closed_leaves_the_panel_usable(desk: Desk) -> None:
     )
     desk.send("still here?")
     expect(desk.row("reply to still here?")).to_be_visible()
+
+
+def test_a_panel_is_kept_as_a_static_output(desk: Desk) -> None:
+    desk.page.reload()
+    desk.notebook.ready()
+    desk.send("to be kept")
+    expect(desk.row("reply to")).to_be_visible()
+    desk.panel.get_by_role("button", name="More").click()
+    desk.panel.get_by_role("menuitem", name="Keep as a static output").click()
+    expect(desk.panel).to_have_count(0)
+    kept = desk.page.locator(".jp-RenderedHTML .nbconvo-cards", has_text="reply to to be kept")
+    expect(kept).to_be_visible()
+    desk.notebook.start(PANEL)
+    desk.panel.wait_for()

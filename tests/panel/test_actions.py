@@ -6,6 +6,8 @@ import logging
 
 import pytest
 
+from nbconvo.panel.painter import painter
+
 from nbconvo.session import workspace
 
 MALFORMED = [
@@ -115,6 +117,17 @@ def test_an_export_is_the_text_of_a_file(open_page, comedian, say, format, begin
     answer = page.ask("export", format=format)
     assert answer["name"] == f"comedian.{format}"
     assert answer["text"].startswith(beginning)
+
+
+@pytest.mark.parametrize("ending", ["keep", "close"])
+def test_a_panel_gives_its_twin_and_ends(open_page, comedian, say, ending):
+    say(comedian, "q", "a")
+    page = open_page("comedian")
+    twin = page.ask("twin")
+    assert "<p>a</p>" in twin["data"]["text/html"]
+    assert twin["model"] == page.panel.model_id
+    page.ask(ending)
+    assert page.panel not in painter.painted
 
 
 def test_the_source_of_a_message_is_what_was_written(open_page, comedian, say):

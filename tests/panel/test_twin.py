@@ -51,7 +51,7 @@ def test_everyone_is_shown_together(comedian, critic, say):
 def test_where_everyone_is_shown_it_says_who_is_spoken_to(comedian, critic, say):
     say(comedian, "q", "a")
     data = Twin(Window())._repr_mimebundle_()
-    assert "<strong data-initial=\"Y\">you</strong> to comedian" in data["text/html"]
+    assert '<strong data-initial="Y">you</strong> to comedian' in data["text/html"]
     assert "you to comedian:\nq" in data["text/plain"]
     assert " to comedian" not in Twin(Window(comedian))._repr_mimebundle_()["text/html"]
 

@@ -1,3 +1,4 @@
+const VIEW = "application/vnd.jupyter.widget-view+json";
 const LOST = ["restarting", "autorestarting", "dead", "terminating"];
 
 // What JupyterLab and Notebook offer beside the model; elsewhere all of it is absent.
@@ -20,6 +21,12 @@ function hostOf(model) {
       if (at < 0) throw new Error("the panel's cell is no longer in the notebook");
       notebook().insertCell(at + 1, { cell_type: "code", source, metadata: {} });
     },
+    replaceOutput: (cell, element, model, data) => attempt(() => {
+      const shared = notebook().cells[placeOf(cell, element)];
+      const at = shared.getOutputs().findIndex((output) => output.data?.[VIEW]?.model_id === model);
+      if (at >= 0) shared.updateOutputs(at, at + 1, [{ output_type: "display_data", data, metadata: {} }]);
+      return at >= 0;
+    }) ?? false,
     watch: (lost) => watchKernel(model, kernel(), lost),
   };
 }

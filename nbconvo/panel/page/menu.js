@@ -16,7 +16,7 @@ class Menu {
     for (const [format, name] of Object.entries(FORMATS))
       yield [`Export as ${name}`, () => panel.tried(download(panel, format))];
     if (store.shown !== "*" && store.n) yield ["Fork the conversation…", () => (reading.stick(), forkRow(rowViews.get(reading.last)))];
-    if (store.keepable !== false) yield ["Keep as a static output", () => panel.say("keep")];
+    if (store.keepable) yield ["Keep as a static output", () => panel.tried(keep(panel))];
   }
 
   toggle(open) {
@@ -43,6 +43,13 @@ class Menu {
     else return;
     event.preventDefault();
   }
+}
+
+// A page that was loaded anew hears of no update of an output: it makes it, where it can.
+async function keep({ store, host, root }) {
+  const { data, model } = await store.ask("twin");
+  const kept = host.replaceOutput(store.cell, root, model, data);
+  store.ask(kept ? "close" : "keep").catch(() => {});
 }
 
 async function download({ store, root }, format) {

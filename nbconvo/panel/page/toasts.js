@@ -16,7 +16,7 @@ class Toasts {
       undo && textButton("Undo", restore), iconButton("close", "Dismiss", drop));
     region.append(toast);
     if (region.children.length > 3) region.firstChild.remove();
-    if (!error) this.expire(toast, undo ? 10_000 : 2000 + 60 * text.length);
+    if (!error) this.expire(toast, undo ? 10_000 : Math.min(6000, 2000 + 60 * text.length));
   }
 
   expire(toast, ms) {
