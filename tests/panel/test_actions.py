@@ -7,7 +7,6 @@ import logging
 import pytest
 
 from nbconvo.panel.painter import painter
-
 from nbconvo.session import workspace
 
 MALFORMED = [
