@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbconvo.errors import InputError, NbConvoError
+from nbconvo.markdown import plain
 from nbconvo.panel.rows import row
 from nbconvo.panel.search import search
 from nbconvo.panel.window import BUDGET, EVERYONE, PAGE
@@ -18,7 +19,7 @@ from nbconvo.session.workspace import workspace
 if TYPE_CHECKING:
     from nbconvo.panel.widget import Panel
 
-__all__ = ["Answer", "Request", "answer", "checked"]
+__all__ = ["Answer", "Request", "answer", "checked", "one_line"]
 
 Answer = dict[str, Any]
 Request = Mapping[str, Any]
@@ -48,6 +49,11 @@ def answer(panel: Panel, request: Request) -> Answer | None:
     """
     action, _ = _ACTIONS[request["do"]]
     return action(panel, request)
+
+
+def one_line(error: Exception) -> str:
+    """Return what the page is told of an error."""
+    return " ".join(plain(str(error)).split())
 
 
 def _fits(value: object, kind: str) -> bool:
@@ -97,7 +103,11 @@ def _search(panel: Panel, request: Request) -> Answer:
 
 
 def _source(panel: Panel, request: Request) -> Answer:
-    return {"text": _session(panel, request).conversation[request["id"]].content}
+    session, row = _session(panel, request), request["id"]
+    for turn in (*session.turns, *session.failed_turns):
+        if turn.asked and row in (f"failed-{turn.id}", turn.asked[0].id):
+            return {"text": turn.asked[0].content}
+    return {"text": session.conversation[row].content}
 
 
 def _whole(panel: Panel, request: Request) -> Answer:
@@ -126,7 +136,7 @@ def _models(panel: Panel, request: Request) -> None:
         try:
             offered = await workspace.client.models(service)
         except NbConvoError as error:
-            panel.tell(request["re"], {"error": str(error)})
+            panel.tell(request["re"], {"error": one_line(error)})
             return
         except Exception as error:  # a user's own service may raise anything
             panel.tell(request["re"], {"error": f"models failed: {type(error).__name__}"})
@@ -150,10 +160,11 @@ def _send(panel: Panel, request: Request) -> Answer:
 
 
 def _stop(panel: Panel, request: Request) -> Answer:
-    # Those that the page names, no others: it may be heard only when these have long ended.
+    # Those that the page names, no others: it may be heard only when these have long ended, or
+    # when the panel shows another session.
     meant = [
         turn
-        for session in panel.window.sessions()
+        for session in panel.window.all_sessions()
         for turn in session.turns
         if turn.id in request["turns"]
     ]
@@ -165,7 +176,7 @@ def _stop(panel: Panel, request: Request) -> Answer:
 def _again(panel: Panel, request: Request) -> Answer:
     session = _open_session(panel, request)
     for turn in session.failed_turns:
-        if turn.id == request["id"]:
+        if turn.id == request["turn"]:
             session.dismiss(turn)
             _begin([(session, turn.ask)])
     return {}
@@ -174,7 +185,7 @@ def _again(panel: Panel, request: Request) -> Answer:
 def _dismiss(panel: Panel, request: Request) -> Answer:
     session = _session(panel, request)
     for turn in session.failed_turns:
-        if turn.id == request["id"]:
+        if turn.id == request["turn"]:
             session.dismiss(turn)
     return {}
 
@@ -210,13 +221,16 @@ def _remove(panel: Panel, request: Request) -> Answer:
     session = _open_session(panel, request)
     leaf = session.conversation.leaf
     session.remove(request["id"])
-    undo = {"s": request["s"], "leaf": leaf}
+    undo = {"s": request["s"], "leaf": leaf, "since": session.conversation.leaf}
     panel.toast("removed from the conversation; the log keeps it", undo=undo)
     return {}
 
 
 def _restore(panel: Panel, request: Request) -> Answer:
-    _open_session(panel, request).branch(request["leaf"])
+    session = _open_session(panel, request)
+    if session.conversation.leaf != request["since"]:
+        raise InputError("more was said since: what was removed stays in the log")
+    session.branch(request["leaf"])
     return {}
 
 
@@ -241,8 +255,11 @@ def _system(panel: Panel, request: Request) -> Answer:
 def _model(panel: Panel, request: Request) -> Answer:
     session, named = _open_session(panel, request), request["text"].strip() or None
     service, model = chosen(None, named)
+    answering = service or session.service
     if model is not None:
-        (service or session.service).check_model(model)
+        answering.check_model(model)
+    elif answering.default_model is None:
+        raise InputError(f"{answering.typed_as} has no default model: name one")
     session.set_model(named)
     panel.toast(f"from now on {session.service.typed_as}:{session.model or '?'} answers")
     return {}
@@ -284,6 +301,7 @@ _FORMATS: dict[str, tuple[Callable[[Any], str], str]] = {
 }
 
 _MESSAGE = {"s": "text", "id": "text"}
+_TURN = {"s": "text", "turn": "text"}
 
 #: What each request does, and the fields that it has.
 _ACTIONS: dict[str, tuple[Callable[[Panel, Request], Answer | None], dict[str, str]]] = {
@@ -298,13 +316,13 @@ _ACTIONS: dict[str, tuple[Callable[[Panel, Request], Answer | None], dict[str, s
     "models": (_models, {"s": "text"}),
     "send": (_send, {"to": "texts", "text": "text"}),
     "stop": (_stop, {"turns": "texts"}),
-    "again": (_again, _MESSAGE),
-    "dismiss": (_dismiss, _MESSAGE),
+    "again": (_again, _TURN),
+    "dismiss": (_dismiss, _TURN),
     "retry": (_retry, _MESSAGE),
     "edit": (_edit, {**_MESSAGE, "text": "text"}),
     "choose": (_choose, _MESSAGE),
     "remove": (_remove, _MESSAGE),
-    "restore": (_restore, {"s": "text", "leaf": "text?"}),
+    "restore": (_restore, {"s": "text", "leaf": "text?", "since": "text?"}),
     "fork": (_fork, {**_MESSAGE, "name": "text"}),
     "system": (_system, {"s": "text", "text": "text"}),
     "model": (_model, {"s": "text", "text": "text"}),

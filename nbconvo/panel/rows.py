@@ -79,8 +79,9 @@ def failed_row(session: Session, turn: Turn, *, everyone: bool) -> Row:
         made = row(session, turn.asked[0], everyone=everyone)
     else:
         made = growing_row(session, turn)
-    # Known by the reply's id, as the session knows it.
-    return {**made, "id": turn.id, "state": "failed", "error": " ".join(error.split())}
+    # The reply may be on the tree, cut off, under the id of the turn.
+    failed = {"id": f"failed-{turn.id}", "turn": turn.id, "state": "failed"}
+    return {**made, **failed, "error": " ".join(error.split())}
 
 
 def size(made: Row) -> int:

@@ -39,8 +39,9 @@ def search(scroll: Scroll, text: str) -> dict[str, Any]:
 
 def _context(content: str, wanted: str) -> dict[str, str]:
     """Return the first hit and what stands around it, each on one line."""
-    at = content.lower().find(wanted)
-    if at < 0:  # only casefold finds it: ß and the like change their length
+    lower = content.lower()
+    at = lower.find(wanted)
+    if at < 0 or len(lower) != len(content):  # ß, İ and the like change their length
         at, end = 0, 0
     else:
         end = at + len(wanted)

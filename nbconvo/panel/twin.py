@@ -17,7 +17,8 @@ from nbconvo.session import Session
 
 __all__ = ["Twin"]
 
-_LONGEST = 20_000  # characters of one message
+_NOTHING = "nothing was said yet"
+_LONGEST = 6_000  # characters of one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Twin:
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         shown, left_out = self._cards()
         parts = [] if self.window.usage else [_title(self.window), _left_out(left_out)]
+        if not shown and not self.window.usage:
+            parts.append(_line("nbconvo-note", _NOTHING))
         return {
             "text/html": cards.html(shown, before="".join(parts), after=_limits()),
             "text/plain": self._text(shown),
@@ -49,7 +52,7 @@ class Twin:
     def _text(self, shown: Sequence[cards.Card]) -> str:
         if shown:
             return cards.text([*shown, cards.Card(None, "")]).rstrip()  # named, if there is one
-        return "\n".join(_limit_lines()) if self.window.usage else "nothing was said yet"
+        return "\n".join(_limit_lines()) if self.window.usage else _NOTHING
 
     def _cards(self) -> tuple[list[cards.Card], int]:
         """Return the newest messages as cards, and how many older ones are left out."""
@@ -112,7 +115,8 @@ def _limit_lines() -> list[str]:
         facts = [
             f"requests in the last minute {_of(gauge['requests'], gauge['max_requests'])}",
             f"tokens in the last minute {_of(gauge['tokens'], gauge['max_tokens'])}",
-            f"in all {gauge['total_requests']:,} and {gauge['total_tokens']:,}",
+            f"since the kernel started {gauge['total_requests']:,} requests, "
+            f"{gauge['total_tokens']:,} tokens",
             gauge["cost"] or "",
             f"refused (429) {gauge['rate_limited']}" if gauge["rate_limited"] else "",
         ]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nbconvo import cards, host
-from nbconvo.errors import NbConvoError
+from nbconvo.errors import InputError, NbConvoError
 from nbconvo.markdown import plain
 from nbconvo.messages import Cell
-from nbconvo.panel.actions import Answer, Request, answer, checked
+from nbconvo.panel.actions import Answer, Request, answer, checked, one_line
 from nbconvo.panel.painter import painter
 from nbconvo.panel.twin import Twin
 from nbconvo.panel.window import Window
@@ -46,6 +46,7 @@ class Panel(LiveWidget):
 
     Raises:
         UnknownName: If there is no session of that name.
+        InputError: If ``session`` is neither a session nor a name.
     """
 
     _esm = packed(script(PAGE / "growing.js", *(_HERE / f"{name}.js" for name in _SCRIPTS)))
@@ -57,6 +58,8 @@ class Panel(LiveWidget):
 
     def __init__(self, session: Session | str | None = None, *, usage: bool = False) -> None:
         only = workspace.get(session) if isinstance(session, str) else session
+        if not isinstance(only, Session | None):
+            raise InputError(f"a panel shows a session or a name, not {session!r:.80}")
         self.window = Window(only, usage=usage)
         #: Whether a page shows it; what nobody sees is not sent.
         self.watched = False
@@ -73,7 +76,7 @@ class Panel(LiveWidget):
         with self._lock:
             self._send_changes()  # so that what other pages have is no older
             cell = None if self.cell is None else self.cell.id
-            return {**self.window.snapshot(), "cell": cell, "keepable": self._handle is not None}
+            return {**self.window.snapshot(), "cell": cell}
 
     def paint(self) -> float | None:
         """Send what is new, if a page shows it; return when to look again, in seconds."""
@@ -93,21 +96,18 @@ class Panel(LiveWidget):
 
     def toast(self, text: str, *, undo: dict[str, Any] | None = None) -> None:
         """Say a short word to whoever uses this panel, and how to undo what was done."""
-        self._add(toast={"text": plain(text), "error": False, "undo": undo})
+        with self._lock:
+            self._send_changes()
+            self.window.seq += 1
+            toast = {"text": plain(text), "error": False, "undo": undo}
+            self.say({"seq": self.window.seq, "toast": toast})
 
     def greet(self, seq: int) -> Answer:
         """Welcome a page that has what was sent up to ``seq``."""
         self.watched = True
         if seq != self.window.seq:
             self.say(self.snapshot())
-        return {}
-
-    def _add(self, **parts: Any) -> None:
-        """Send what the window does not know of, numbered with the changes that it tells."""
-        with self._lock:
-            self._send_changes()
-            self.window.seq += 1
-            self.say({"seq": self.window.seq, **parts})
+        return {"keepable": self._handle is not None}
 
     def _send_changes(self) -> None:
         if (changes := self.window.changes()) is not None:
@@ -124,24 +124,27 @@ class Panel(LiveWidget):
             if isinstance(content, dict) and isinstance(content.get("re"), int):
                 self.tell(content["re"], {"error": "not understood, or too long: nothing was done"})
             return
-        # Within the lock: the page hears the answer before any change made after it.
+        # Within the lock, and the answer first: a change that comes after it puts right the rows
+        # in it that were no longer so.
         with self._lock:
-            given = self._answer(request)
-            if given is not None:
+            if (given := self._answer(request)) is not None:
+                # Beside the cells, that is: the page need not interrupt one to be heard.
                 aside = threading.current_thread() is not threading.main_thread()
                 self.tell(request["re"], {**given, "aside": aside})
+            try:
+                self._send_changes()
+            except Exception:
+                _log.exception("what %s changed could not be shown", request["do"])
         painter.ring()
 
     def _answer(self, request: Request) -> Answer | None:
         try:
-            given = answer(self, request)
-            self._send_changes()  # what was asked for is there when the answer is
+            return answer(self, request)
         except NbConvoError as error:
-            return {"error": " ".join(plain(str(error)).split())}
+            return {"error": one_line(error)}
         except Exception as error:
             _log.exception("%s failed", request["do"])
             return {"error": f"{request['do']} failed: {type(error).__name__}"}
-        return given
 
     # --- its life ------------------------------------------------------------------------------
 
@@ -155,20 +158,21 @@ class Panel(LiveWidget):
         self._take_place()
         # From now on: the page's greeting may reach a kernel that is busy only after the cell.
         self.watched = True
-        bundle = {**self.twin(), **self.view()}
+        bundle = {**Twin(self.window)._repr_mimebundle_(), **self.view()}
         self._handle = display(bundle, raw=True, display_id=True)
-        self._add(keepable=True)
 
     def twin(self) -> dict[str, str]:
-        """Return what it shows now as static data of an output, by MIME type."""
-        return Twin(self.window)._repr_mimebundle_()
+        """Return all that it shows now as static data of an output, by MIME type."""
+        with self._lock:
+            return Twin(self.window, most=Twin.WHOLE)._repr_mimebundle_()
 
     def keep(self) -> None:
         """Put what it shows now, static, in its place, and close it."""
+        data = self.twin()
         handle, self._handle = self._handle, None
         self.close()
         if handle is not None:
-            handle.update(self.twin(), raw=True)
+            handle.update(data, raw=True)
 
     def close(self) -> None:
         """Close it, here and in the page."""

@@ -76,6 +76,10 @@ class Window:
             return [workspace.get(self.shown)]
         return list(workspace)
 
+    def all_sessions(self) -> list[Session]:
+        """Return the sessions that may be shown."""
+        return list(workspace) if self.only is None else [self.only]
+
     def session(self, key: str) -> Session:
         """Return the session that the page calls ``key``.
 
@@ -139,13 +143,16 @@ class Window:
         if self.usage:
             return self._gauges()
         made: Part = {}
+        # Before the path: a turn that ends in between would be in neither.
+        tail = self._tail()
         path = self._path()
+        said = {message.id for message in self._scroll.messages[-PAGE:]}
         for name, value in (
             ("shown", self.shown),
             ("gone", self.gone),
             ("sessions", self._sessions()),
             ("system", self._system()),
-            ("tail", self._tail()),
+            ("tail", [row for row in tail if row["id"] not in said]),
         ):
             if name not in self._told or self._told[name] != value:
                 self._told[name] = made[name] = value
@@ -157,7 +164,11 @@ class Window:
         said = sum(len(session.conversation) for session in self.sessions())
         if scroll is old and said == self._said:
             return {}
-        same = 0 if old is None else old.common(scroll)
+        # Rows for everyone say who was spoken to: they are others than those of one session.
+        alike = old is not None and isinstance(old.owners, Session) is isinstance(
+            scroll.owners, Session
+        )
+        same = old.common(scroll) if old is not None and alike else 0
         if old is not None and same == len(old) == len(scroll):
             # An alternative beside the path: its neighbours say how many there are.
             same = max(0, same - PAGE)
@@ -170,8 +181,13 @@ class Window:
         return {"n": len(scroll), "same": same, "at": at, "rows": rows}
 
     def _sessions(self) -> list[Part]:
-        listed = [self.only] if self.only is not None else list(workspace)[-_TABS:]
-        return [_tab(session) for session in listed]
+        sessions = self.all_sessions()
+        chosen = (self.shown, workspace.current)
+        return [
+            _tab(session)
+            for place, session in enumerate(sessions)
+            if place >= len(sessions) - _TABS or session.name in chosen
+        ]
 
     def _system(self) -> str | None:
         sessions = self.sessions()

@@ -114,7 +114,8 @@ class FakeProvider:
                 for words.
             delay: Seconds before the first byte.
             pace: Seconds between two deltas.
-            hold: The last delta is sent once this is set, so that a test can look before.
+            hold: The last delta (without a stream: the answer) is sent once this is set, so that a
+                test can look before.
             headers: Response headers to add or replace.
             choices: One text for each choice, for requests with ``n`` above 1.
             done: Whether the stream ends with ``[DONE]``.

@@ -118,13 +118,18 @@ class ChatReply:
         streams = shape.wants_stream if self.stream is None else self.stream
         return self._stream(request, shape) if streams else self._whole(request, shape)
 
+    def _held(self) -> Iterator[Step]:
+        while self.hold is not None and not self.hold.is_set():
+            yield Pause(_LOOK)
+
     def _whole(self, request: RecordedRequest, shape: Shape) -> Iterator[Step]:
+        yield from self._held()
         texts = self._texts(shape)
         thought = {self.reasoning_field: self.reasoning} if self.reasoning is not None else {}
         messages = [{"content": text, **thought} for text in texts]
         body = shape.completion(messages, self.finish_reason, self._usage(shape, texts))
         half = self.drop_after is not None
-        return JsonReply(body, 200, self.headers, self.delay, half).steps(request)
+        yield from JsonReply(body, 200, self.headers, self.delay, half).steps(request)
 
     def _stream(self, request: RecordedRequest, shape: Shape) -> Iterator[Step]:
         yield Pause(self.delay)
@@ -137,8 +142,8 @@ class ChatReply:
             if number == self.drop_after or number == self.end_after:
                 break
             yield Pause(self.pace if number else 0.0)
-            while self.hold and number == len(deltas) - 1 and not self.hold.is_set():
-                yield Pause(_LOOK)
+            if number == len(deltas) - 1:
+                yield from self._held()
             yield _event(shape.chunk(index, delta))
         yield from self._finish(shape, texts)
 

@@ -20,6 +20,7 @@ import pytest
 
 from nbconvo.testing import FakeProvider
 
+HERE = Path(__file__).parent
 TOKEN = "made-up-token"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -168,16 +169,20 @@ def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these last: while playwright runs, so does its event loop, and no other test can."""
+    items.sort(key=lambda item: item.path.is_relative_to(HERE))
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    # Not for the session: while playwright runs, so does its event loop, and no other test
-    # could run one.
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
+        # One context, so that JupyterLab's scripts are loaded and compiled once.
+        yield opened.new_context()
         opened.close()
 
 
@@ -201,7 +206,8 @@ def opener(browser: Any) -> Iterator[Open]:
                 metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
             )
             nbformat.write(made, path)
-        page = browser.new_page(viewport={"width": 1100, "height": 1400})
+        page = browser.new_page()
+        page.set_viewport_size({"width": 1100, "height": 1400})
         notebook = Notebook(page, path)
         notebooks.append(notebook)
         page.on("pageerror", lambda error: _note_error(str(error), server, notebook.errors))

@@ -354,6 +354,19 @@ def test_a_reload_finds_everything_again(desk: Desk) -> None:
     expect(desk.row("reply to and this")).to_be_visible()
 
 
+def test_a_panel_is_kept_as_a_static_output(desk: Desk) -> None:
+    # In a page that was loaded anew, by the test before: no update of an output reaches it.
+    desk.send("to be kept")
+    expect(desk.row("reply to")).to_be_visible()
+    desk.panel.get_by_role("button", name="More").click()
+    desk.panel.get_by_role("menuitem", name="Keep as a static output").click()
+    expect(desk.panel).to_have_count(0)
+    kept = desk.page.locator(".jp-RenderedHTML .nbconvo-cards", has_text="reply to to be kept")
+    expect(kept).to_be_visible()
+    desk.notebook.start(PANEL)
+    desk.panel.wait_for()
+
+
 def test_all_of_it_works_with_the_keyboard(desk: Desk) -> None:
     press = desk.page.keyboard.press
     desk.panel.get_by_role("tab", name="Everyone").focus()
@@ -437,15 +450,17 @@ def test_a_session_that_is_closed_leaves_the_panel_usable(desk: Desk) -> None:
     expect(desk.row("reply to still here?")).to_be_visible()
 
 
-def test_a_panel_is_kept_as_a_static_output(desk: Desk) -> None:
-    desk.page.reload()
+def test_a_kernel_that_is_restarted_is_told_and_freezes_nothing(desk: Desk) -> None:
+    desk.send("hello")
+    expect(desk.row("reply to hello")).to_be_visible()
+    desk.page.evaluate(
+        "() => void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    expect(desk.panel).to_contain_text("The kernel was restarted")
+    expect(desk.row("reply to hello")).to_be_visible()
+    expect(desk.panel.get_by_role("button", name="Send")).to_be_disabled()
     desk.notebook.ready()
-    desk.send("to be kept")
-    expect(desk.row("reply to")).to_be_visible()
-    desk.panel.get_by_role("button", name="More").click()
-    desk.panel.get_by_role("menuitem", name="Keep as a static output").click()
-    expect(desk.panel).to_have_count(0)
-    kept = desk.page.locator(".jp-RenderedHTML .nbconvo-cards", has_text="reply to to be kept")
-    expect(kept).to_be_visible()
-    desk.notebook.start(PANEL)
-    desk.panel.wait_for()
+    for cell in (0, 1, PANEL):
+        desk.notebook.start(cell)
+    desk.send("and again")
+    expect(desk.row("reply to and again")).to_be_visible()

@@ -112,12 +112,12 @@ def pieces(text: str, count: int) -> list[str]:
 
 
 def test_a_long_reply_sends_only_what_is_new_and_leaves_no_widget(lab: Any, notebook: Any) -> None:
-    lab.provider.reply(deltas=pieces(LONG, 600), pace=0.005)
+    lab.provider.reply(deltas=pieces(LONG, 300), pace=0.005)
     traffic = Traffic(notebook.page)
     ask(notebook, "model")
     notebook.page.wait_for_selector(f"{LIVE} .nbconvo-closed h2")
     notebook.page.wait_for_selector(ENDED)
-    assert traffic.kilobytes < 90  # the static form of each repaint would be 250 and more
+    assert traffic.kilobytes < 70  # the static form of each repaint would be 150 and more
     until(notebook, COMMS, "1")  # that of the probe
     saved = notebook.saved()
     (output,) = saved.cells[1].outputs

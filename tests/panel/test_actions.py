@@ -55,7 +55,7 @@ def test_a_malformed_message_is_ignored_and_logged(open_page, comedian, say, cap
         ({"do": "export", "format": "exe"}, "known are md, csv, jsonl"),
         ({"do": "model", "s": "comedian", "text": "offline:nothing"}, "nothing"),
         ({"do": "show", "key": "<b>"}, "no session '<b>'"),
-        ({"do": "restore", "s": "comedian", "leaf": "x"}, "no message 'x'"),
+        ({"do": "restore", "s": "comedian", "leaf": "x", "since": None}, "no message 'x'"),
     ],
 )
 def test_what_cannot_be_done_is_answered_in_one_line(open_page, comedian, asked, error):
@@ -116,6 +116,22 @@ def test_an_export_is_the_text_of_a_file(open_page, comedian, say, format, begin
     answer = page.ask("export", format=format)
     assert answer["name"] == f"comedian.{format}"
     assert answer["text"].startswith(beginning)
+
+
+def test_a_removal_is_not_undone_over_what_was_said_since(open_page, comedian, say):
+    (_, reply) = say(comedian, "q", "a")
+    page = open_page("comedian")
+    page.ask("remove", s="comedian", id=reply.id)
+    say(comedian, "b", "c")
+    answer = page.ask("restore", **page.toasts[-1]["undo"])
+    assert answer["error"].startswith("more was said since")
+    assert [message.content for message in comedian.messages[1:]] == ["q", "b", "c"]
+
+
+def test_a_service_without_a_default_needs_a_model(open_page, comedian):
+    page = open_page("comedian")
+    assert "has no default model" in page.ask("model", s="comedian", text=" ")["error"]
+    assert comedian.model == "m"
 
 
 @pytest.mark.parametrize("ending", ["keep", "close"])

@@ -81,7 +81,7 @@ def test_a_failed_ask_stays_to_be_seen_and_is_asked_again(open_page, provider, c
     (failed,) = page.has["tail"]
     assert "no <b>such</b> thing" in failed["error"]
     assert page.rows == {}
-    page.ask("again", s="comedian", id=failed["id"])
+    page.ask("again", s="comedian", turn=failed["turn"])
     page.until(lambda: len(page.rows) == 2)
     assert page.has["tail"] == []
 
@@ -91,7 +91,7 @@ def test_a_failed_ask_goes_when_it_is_dismissed(open_page, provider, comedian):
     page = open_page("comedian")
     page.ask("send", to=["comedian"], text="go")
     page.until(lambda: page.has["tail"] and page.has["tail"][0]["state"] == "failed")
-    page.ask("dismiss", s="comedian", id=page.has["tail"][0]["id"])
+    page.ask("dismiss", s="comedian", turn=page.has["tail"][0]["turn"])
     page.until(lambda: page.has["tail"] == [])
 
 
@@ -170,3 +170,42 @@ def test_a_panel_of_the_gauges_sends_no_history(open_page, comedian):
     asyncio.run(comedian.ask("go"))
     page.until(lambda: page.has["gauges"])
     assert not any("tail" in message or "sessions" in message for message in page.messages)
+
+
+def test_a_failed_message_gives_back_what_was_written(open_page, provider, comedian):
+    provider.reply("one two three four", drop_after=2)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="my **question**")
+    page.until(lambda: [row["state"] for row in page.has["tail"]] == ["failed"])
+    (failed,) = page.has["tail"]
+    assert page.ask("source", s="comedian", id=failed["id"])["text"] == "my **question**"
+
+
+def test_a_reply_that_broke_off_and_its_failure_are_two_rows(open_page, provider, comedian):
+    provider.reply("one two three four", drop_after=2)
+    page = open_page("comedian")
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: [row["state"] for row in page.has["tail"]] == ["failed"])
+    (failed,) = page.has["tail"]
+    assert failed["turn"] in comedian.conversation
+    assert failed["id"] not in comedian.conversation
+
+
+def test_a_stop_reaches_a_session_that_is_not_shown_any_more(open_page, provider, comedian, critic):
+    provider.reply("one two three four", deltas=3, pace=0.2)
+    page = open_page()
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: page.bodies)
+    (turn,) = {row["turn"] for row in page.has["tail"]}
+    page.ask("show", key="critic")
+    assert page.ask("stop", turns=[turn])["stopped"] == 1
+
+
+def test_rows_say_who_was_spoken_to_only_among_all(open_page, comedian, critic, say):
+    say(comedian, "q", "a")
+    page = open_page()
+    assert page.rows[0]["to"] == "comedian"
+    page.ask("show", key="comedian")
+    assert "to" not in page.rows[0]
+    page.ask("show", key="*")
+    assert page.rows[0]["to"] == "comedian"

@@ -10,7 +10,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 
 import nbconvo
-from nbconvo.errors import UnknownName
+from nbconvo.errors import InputError, UnknownName
 from nbconvo.panel.painter import painter
 from nbconvo.panel.widget import Panel
 
@@ -35,7 +35,11 @@ def test_a_closed_panel_leaves_nothing(comedian, open_page):
     page.until(lambda: not painter.running)
     assert set(_instances) == before
     assert panel not in painter.painted
-    assert comedian.conversation is not None
+
+
+def test_a_panel_shows_a_session_and_nothing_else():
+    with pytest.raises(InputError, match="not 42"):
+        Panel(42)  # type: ignore[arg-type]
 
 
 def test_a_panel_that_nobody_holds_goes_once_it_is_closed(comedian):

@@ -3,13 +3,14 @@ function addActions(view) {
   if (view.actions) return;
   view.actions = node("div.np-actions", { role: "group", "aria-label": "Actions" }, ...actionsOf(view, view.panel));
   view.foot.append(view.actions);
+  view.panel.disable(view.actions);
 }
 
 function* actionsOf(view, panel) {
   const { s, id, turn, state, role, heard } = view.row;
   if (state !== "growing") yield iconButton("copy", "Copy", () => panel.tried(copyRow(view)));
-  if (state === "growing" || state === "queued")
-    yield iconButton("stop", state === "queued" ? "Withdraw" : "End this reply", () => panel.stop([turn]));
+  if (state === "growing") yield iconButton("stop", "End this reply", () => panel.stop([turn]));
+  if (state === "queued") yield iconButton("edit", "Take back", () => panel.composer.takeBack(view));
   if (state || panel.store.lost) return;
   if (role === "assistant") yield iconButton("retry", "Retry", () => panel.say("retry", { s, id }), CHANGES);
   else if (!heard) yield iconButton("edit", "Edit and ask again", () => editRow(view), CHANGES);
@@ -57,6 +58,7 @@ function openForm(view, field, verb, what, part, hint) {
     node("div.np-line", node("span.np-hint", { text: hint }), textButton("Cancel", close), primary(verb, submit)));
   formKeys(form, field, submit, close);
   view.form = form;
+  if (element !== panel.reading.last) panel.reading.unstick();
   element.append(form);
   field.focus();
   form.scrollIntoView({ block: "nearest" });

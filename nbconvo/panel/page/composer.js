@@ -1,12 +1,12 @@
 class Composer {
   constructor(panel) {
     const { store, signal } = panel;
-    Object.assign(this, { panel, store, draft: `nbconvo-draft:${panel.host.path}:${store.scope === "one" ? store.shown : "*"}` });
+    Object.assign(this, { panel, store, draft: `nbconvo-draft:${panel.host.path}:${store.cell}:${store.scope === "one" ? store.shown : "*"}` });
     this.area = node("textarea.np-draft", { rows: 1, "data-kernel": true });
     this.mentions = new Mentions(this.area, store);
     this.to = node("span.np-to");
     this.hint = node("span.np-hint", { role: "status" });
-    this.halt = textButton("Stop", () => panel.stop(this.underWay()));
+    this.halt = textButton("Stop", () => panel.stop(this.underWay()), { title: "End the reply under way; what is queued comes next" });
     this.go = primary("Send", () => this.send());
     this.go.title = "Ctrl+Enter";
     this.element = node("div.np-compose", this.mentions.list, this.area, node("div.np-line", this.to, this.hint, this.halt, this.go));
@@ -46,20 +46,24 @@ class Composer {
   }
 
   underWay() {
-    return this.store.tail.flatMap(({ state, turn }) => (turn && state !== "failed" ? turn : []));
+    return this.store.tail.flatMap(({ state, turn }) => (state === "growing" ? turn : []));
   }
 
   show() {
     const { area, halt, go, hint, to } = this;
-    const { sessions, lost, gone, late } = this.store;
+    const { sessions, lost, gone, late, aside } = this.store;
     const { names, text } = this.target();
     const label = `Message to ${names}`;
     setProperties(area, { placeholder: label, "aria-label": label });
-    setText(to, area.value.trim() ? `to ${names}` : sessions.length > 1 ? "@ names others" : "");
+    const unknown = /^\s*@([\p{L}\p{N}_-]+)/u.exec(text)?.[1];
+    const whom = `to ${names}${unknown ? `: no session is called ${unknown}` : ""}`;
+    setText(to, area.value.trim() ? whom : sessions.length > 1 ? "@ names others" : "");
     area.disabled = lost || gone;
     go.disabled = lost || gone || !text;
-    halt.hidden = lost || !this.underWay().length;
-    setText(hint, late.size && !lost ? "waits for the running cell" : "");
+    const idle = lost || !this.underWay().length;
+    if (idle && halt.matches(":focus")) area.focus();
+    halt.hidden = idle;
+    setText(hint, late.size && !lost && !aside ? "waits for the running cell" : "");
   }
 
   async send() {
@@ -69,13 +73,15 @@ class Composer {
     this.fill("");
     this.panel.reading.stick();
     const done = await this.panel.say("send", { to: keys, text });
-    if (!done && !this.area.value) this.fill(draft);
+    if (!done) this.fill([draft, this.area.value].filter(Boolean).join("\n\n"));
   }
 
+  // What was not answered, back into the hands of who wrote it.
   async takeBack(view) {
-    const { s, id } = view.row;
-    this.fill(await sourceOf(view));
+    const { s, turn, state } = view.row;
+    this.fill([await sourceOf(view), this.area.value].filter(Boolean).join("\n\n"));
     this.area.focus();
-    this.panel.say("dismiss", { s, id });
+    if (state === "queued") this.panel.stop([turn], false);
+    else this.panel.say("dismiss", { s, turn });
   }
 }

@@ -42,11 +42,17 @@ class Panel {
     if (parts.toast) this.toasts.add(parts.toast);
     this.showBanner();
     if (!store.compact) this.heardConversation(parts);
-    const idle = store.lost ? "[data-kernel], [data-changes]" : "[data-changes]";
-    if (store.lost || store.gone) for (const one of root.querySelectorAll(idle)) one.disabled = true;
+    this.disable(root);
   }
 
-  heardConversation({ whole, sessions, path, tail, page, lost, grow = {} }) {
+  // What a lost kernel, or a closed session, has no use for.
+  disable(within) {
+    const { lost, gone } = this.store;
+    if (!lost && !gone) return;
+    for (const one of within.querySelectorAll(lost ? "[data-kernel], [data-changes]" : "[data-changes]")) one.disabled = true;
+  }
+
+  heardConversation({ whole, sessions, path, tail, page, lost, moved, grow = {} }) {
     const { reading, store, shown } = this;
     const turned = shown !== store.shown;
     this.shown = store.shown;
@@ -54,7 +60,7 @@ class Panel {
     if (whole || sessions || turned) for (const part of [this.tabs, this.settings]) part.show();
     if (turned) reading.restart();
     else if (whole || path || tail || page || lost) reading.refresh();
-    if (path?.cut) this.search.again();
+    if (moved) this.search.again();
     for (const row of store.tail) if (grow[row.id]) reading.views.get(rowKey(row))?.grow(row, grow[row.id]);
     this.empty.hidden = store.total > 0;
     const one = store.session(store.shown);
@@ -66,12 +72,13 @@ class Panel {
     const { lost, gone } = this.store;
     this.banner.hidden = !lost && !gone;
     setText(this.banner, lost
-      ? "The kernel was restarted: this is what was said before. Run the cell again to go on."
-      : "This session was closed: its history can still be read.");
+      ? "The kernel was restarted: this is what was said before. Run the notebook from its top to go on."
+      : "This session was closed, or another has its name now: its history can still be read.");
   }
 
   // Sends, and says what went wrong; null then.
   say(what, fields) {
+    this.toasts.forgive();
     return this.tried(this.store.ask(what, fields));
   }
 
@@ -85,9 +92,10 @@ class Panel {
   }
 
   // A kernel that can't hear while it runs a cell is interrupted.
-  async stop(turns) {
+  async stop(turns, interrupts = true) {
     const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, "late"));
-    if ((await Promise.race([this.say("stop", { turns }), late])) === "late" && !this.store.aside) this.host.interrupt();
+    const first = await Promise.race([this.say("stop", { turns }), late]);
+    if (first === "late" && interrupts && !this.store.aside) this.host.interrupt();
   }
 
   close() {

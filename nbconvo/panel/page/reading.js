@@ -141,8 +141,26 @@ class Reading {
     this.prune(keys);
     this.place(rows);
     this.mark();
+    this.panel.disable(this.list);
+    this.refocus();
     this.hold();
     if (!this.rest) this.settle();
+  }
+
+  async walk(view, label, s, id) {
+    this.walked = { i: this.from + [...this.list.children].indexOf(view.element), label };
+    if (!(await this.panel.say("choose", { s, id }))) this.walked = null;
+  }
+
+  // The alternative stands where the other stood; whoever walks goes on from there.
+  refocus() {
+    const { i, label } = this.walked ?? {};
+    const element = this.list.children[i - this.from];
+    const steps = [...(element?.querySelectorAll(".np-walker button:enabled") ?? [])];
+    const step = steps.find((one) => one.ariaLabel === label) ?? steps[0];
+    if (!step || element.contains(document.activeElement)) return;
+    this.walked = null;
+    step.focus({ preventScroll: true });
   }
 
   prune(keys) {
@@ -239,7 +257,8 @@ class Reading {
     const to = Math.min(this.store.total, from + SHOWN_FIRST);
     for (let tries = 0; this.present(from, to) > from; tries++)
       if (tries > SHOWN_FIRST || !(await this.store.need(from, to))) return null;
-    if (i < this.from || i >= this.to) Object.assign(this, { from, to });
+    if (i >= this.store.total) return null;
+    if (i < this.from || i >= this.to) Object.assign(this, { from, to: Math.min(to, this.store.total) });
     this.sync();
     const element = this.list.children[i - this.from];
     if (element) bring(this, element, block);

@@ -105,9 +105,9 @@ class RowView {
 
   walker({ s, alts: { i, n, prev, next } }) {
     const step = (name, label, id) =>
-      iconButton(name, `${label} alternative`, () => this.panel.say("choose", { s, id }), { disabled: id == null, ...(id != null && CHANGES) });
+      iconButton(name, label, () => this.panel.reading.walk(this, label, s, id), { disabled: id == null, ...CHANGES });
     return node("span.np-walker", { role: "group", "aria-label": `alternative ${i} of ${n}` },
-      step("left", "Previous", prev), node("span", { text: `${i}/${n}` }), step("right", "Next", next));
+      step("left", "Previous alternative", prev), node("span", { text: `${i}/${n}` }), step("right", "Next alternative", next));
   }
 
   moreButton({ s, id, more }) {
@@ -119,12 +119,12 @@ class RowView {
     return textButton(`Show all ${count(more)} characters`, show);
   }
 
-  failure({ s, id, role, error }) {
+  failure({ s, turn, role, error }) {
     const { panel } = this;
     return node("div.np-failure", node("p", { text: error }),
-      textButton("Try again", () => panel.say("again", { s, id })),
-      role === "user" && textButton("Edit", () => panel.composer.takeBack(this)),
-      textButton("Dismiss", () => panel.say("dismiss", { s, id })));
+      textButton("Try again", () => panel.say("again", { s, turn }), CHANGES),
+      role === "user" && textButton("Edit", () => panel.composer.takeBack(this), CHANGES),
+      textButton("Dismiss", () => panel.say("dismiss", { s, turn }), { "data-kernel": true }));
   }
 
   // A name above the first of a speaker's messages, a date above the first of a day.

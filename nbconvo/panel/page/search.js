@@ -56,9 +56,16 @@ class Search {
     this.timer = setTimeout(() => this.ask(), 200);
   }
 
-  // What moved is not where it was found.
-  again() {
-    if (this.text) this.typed();
+  // What moved is not where it was found; the reader stays at the hit.
+  async again() {
+    const { text } = this;
+    const answer = text && (await this.panel.store.ask("search", { text }).catch(() => null));
+    if (!answer || text !== this.text) return;
+    const [hit, hidden] = [this.hits[this.at], this.results.hidden];
+    this.show(text, answer.hits, answer.total);
+    this.results.hidden ||= hidden;
+    this.at = hit ? this.hits.findIndex(({ id }) => id === hit.id) : -1;
+    if (this.at >= 0) this.count();
   }
 
   async ask() {
@@ -77,6 +84,10 @@ class Search {
     this.paint();
   }
 
+  count() {
+    setText(this.number, `${this.at + 1} of ${count(this.total)}`);
+  }
+
   step(by) {
     const { at, hits: { length } } = this;
     if (length) this.go(at < 0 ? (by > 0 ? length - 1 : 0) : (at + by + length) % length);
@@ -84,7 +95,7 @@ class Search {
 
   async go(at, focus) {
     this.at = at;
-    setText(this.number, `${at + 1} of ${count(this.total)}`);
+    this.count();
     this.results.hidden = true;
     const element = await this.panel.tried(this.panel.reading.goTo(this.hits[at].i));
     if (!element) return;

@@ -41,7 +41,7 @@ class Store {
   }
 
   greet() {
-    this.ask("hello", { seq: this.seq }).catch(() => {});
+    this.ask("hello", { seq: this.seq }).then(({ keepable }) => (this.keepable = keepable), () => {});
   }
 
   hear(message) {
@@ -51,25 +51,27 @@ class Store {
     if (!whole && seq <= this.seq) return;
     if (!whole && seq > this.seq + 1) return this.greet();
     if (whole) this.forget();
-    this.take(message);
-    this.tell(message);
+    const moved = this.take(message);
+    this.tell({ ...message, moved: whole || moved });
   }
 
+  // Returns whether a row is no longer where it was.
   take(message) {
-    for (const part of ["seq", "sessions", "shown", "scope", "gone", "system", "gauges", "cell", "keepable"])
+    for (const part of ["seq", "sessions", "shown", "scope", "gone", "system", "gauges", "cell"])
       if (message[part] !== undefined) this[part] = message[part];
-    if (message.path) this.takePath(message.path);
+    const moved = message.path && this.takePath(message.path);
     if (message.tail) this.takeTail(message.tail);
     for (const [id, growth] of Object.entries(message.grow ?? {}))
       this.grown.set(id, grown(this.grown.get(id) ?? { closed: "", open: "", why: "" }, growth));
+    return moved;
   }
 
-  takePath(path) {
-    const { n, same, at, rows } = path;
-    path.cut = same < this.n;
+  takePath({ n, same, at, rows }) {
+    const moved = n < this.n || rows.some(({ id }, k) => (this.rows.get(at + k) ?? { id }).id !== id);
     for (const i of this.rows.keys()) if (i >= same) this.rows.delete(i);
     rows.forEach((row, k) => this.rows.set(at + k, row));
     this.n = n;
+    return moved;
   }
 
   takeTail(tail) {
@@ -87,7 +89,7 @@ class Store {
   }
 
   has(i) {
-    return i >= this.n || this.rows.has(i);
+    return i >= this.n ? i < this.total : this.rows.has(i);
   }
 
   session(key) {
@@ -133,8 +135,9 @@ class Store {
     });
   }
 
-  answered({ re, error, aside = this.aside, ...answer }) {
-    this.aside = aside;
+  // Once heard beside the cells, a page is so for good; its first words may have come before.
+  answered({ re, error, aside, ...answer }) {
+    this.aside ||= Boolean(aside);
     const request = this.pending.get(re);
     if (!request) return;
     clearTimeout(request.timer);

@@ -6,11 +6,19 @@ class Toasts {
     this.element = node("div.np-toasts", this.polite, this.loud);
   }
 
-  // An error stays until it is dismissed.
+  // What went wrong before has been read once something else is done.
+  forgive() {
+    this.loud.replaceChildren();
+  }
+
+  // An error stays until it is dismissed, or the next thing is done.
   add({ text, error, undo }) {
     const region = error ? this.loud : this.polite;
     for (const old of region.children) if (old.firstChild.textContent === text) old.remove();
-    const drop = () => toast.remove();
+    const drop = () => {
+      if (toast.contains(document.activeElement)) this.panel.composer?.area.focus();
+      toast.remove();
+    };
     const restore = () => (drop(), this.panel.say("restore", undo));
     const toast = node(`div.np-toast${error ? ".np-error" : ""}`, node("span", { text }),
       undo && textButton("Undo", restore), iconButton("close", "Dismiss", drop));
