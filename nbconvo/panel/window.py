@@ -152,7 +152,7 @@ class Window:
             ("gone", self.gone),
             ("sessions", self._sessions()),
             ("system", self._system()),
-            ("tail", [row for row in tail if row["id"] not in said]),
+            ("tail", [one for one in tail if one["id"] not in said]),
         ):
             if name not in self._told or self._told[name] != value:
                 self._told[name] = made[name] = value
