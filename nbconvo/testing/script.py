@@ -118,6 +118,12 @@ class ChatReply:
         streams = shape.wants_stream if self.stream is None else self.stream
         return self._stream(request, shape) if streams else self._whole(request, shape)
 
+    def output_tokens(self, shape: Shape) -> int:
+        """How many tokens the reply takes, as its usage says; 0 where that says nothing."""
+        usage = self._usage(shape, self._texts(shape)) or {}
+        told = usage.get("completion_tokens")
+        return told if isinstance(told, int) else 0
+
     def _whole(self, request: RecordedRequest, shape: Shape) -> Iterator[Step]:
         texts = self._texts(shape)
         thought = {self.reasoning_field: self.reasoning} if self.reasoning is not None else {}
