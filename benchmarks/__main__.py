@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.peers import DISTRIBUTIONS
+from benchmarks.peers import DISTRIBUTIONS, PEERS, choose
 from benchmarks.table import Table, machine
 
 # In the order of the page. Those that take long or need a browser are chosen by name.
@@ -35,7 +35,11 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join((*TABLES, *BY_NAME)))
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (5)")
     parser.add_argument("--write", action="store_true", help=f"write into docs/{PAGE.name}")
+    parser.add_argument(
+        "--peer", action="append", default=[], choices=PEERS, help="compare with this one only"
+    )
     given = parser.parse_args()
+    choose(given.peer)
     for name in given.tables:
         if name not in TABLES + BY_NAME:
             parser.error(f"no table {name!r}; there are {', '.join(TABLES + BY_NAME)}")
