@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join((*TABLES, *BY_NAME)))
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (5)")
+    parser.add_argument("--minutes", type=float, default=15.0, help="of the soak (15)")
     parser.add_argument("--write", action="store_true", help=f"write into docs/{PAGE.name}")
     parser.add_argument(
         "--peer", action="append", default=[], choices=PEERS, help="compare with this one only"
@@ -44,7 +45,9 @@ def main() -> None:
         if name not in TABLES + BY_NAME:
             parser.error(f"no table {name!r}; there are {', '.join(TABLES + BY_NAME)}")
     for name in given.tables or TABLES:
-        table: Table = import_module(f"benchmarks.{name}").measure(given.rounds)
+        measure = import_module(f"benchmarks.{name}").measure
+        more = {"minutes": given.minutes} if name == "soak" else {}
+        table: Table = measure(given.rounds, **more)
         taken = f"{datetime.now(UTC):%Y-%m-%d}: {machine(DISTRIBUTIONS)}."
         section = f"{table.markdown()}\n{taken}\n"
         print(section, flush=True)

@@ -21,17 +21,16 @@ from nbconvo.services import ChatService
 __all__ = ["measure"]
 
 IN_FLIGHT = 100
-MINUTES = float(os.environ.get("NBCONVO_SOAK_MINUTES", "15"))
 MODELS = ("whole-50", "stream-20-10", "stream-200-0")
 _LEFT = 0.02  # the share of streams that their reader leaves early
 _BREAK = 0.01  # the share that is cancelled, wherever it is
 
 
-def measure(rounds: int) -> Table:
+def measure(rounds: int, minutes: float = 15.0) -> Table:
     """Ask for whole replies and streams, leave some early, cancel some; once, whatever rounds."""
     table = Table(
         "Soak",
-        f"{IN_FLIGHT} requests in flight for {MINUTES:g} minutes, on an account with limits that "
+        f"{IN_FLIGHT} requests in flight for {minutes:g} minutes, on an account with limits that "
         f"are not reached: whole replies and streams; {_LEFT:.0%} of the streams are left early, "
         f"{_BREAK:.0%} of all are cancelled. Resident memory in MB, tasks, sockets and files of "
         f"the process; the last row is after the client was closed. Aim: memory flat within 5 MB "
@@ -39,11 +38,11 @@ def measure(rounds: int) -> Table:
         ("minute", "memory, MB", "tasks", "sockets", "other files", "requests"),
     )
     with serving("benchmarks.server") as url:
-        asyncio.run(_soak(f"{url}/v1", table))
+        asyncio.run(_soak(f"{url}/v1", minutes, table))
     return table
 
 
-async def _soak(url: str, table: Table) -> None:
+async def _soak(url: str, minutes: float, table: Table) -> None:
     done = [0]
     table.rows.append(("before", *_state(done)))
     client = Client()
@@ -54,14 +53,14 @@ async def _soak(url: str, table: Table) -> None:
         max_tokens_per_minute=1e9,
         max_concurrent=IN_FLIGHT,
     )
-    until = time.monotonic() + MINUTES * 60
+    until = time.monotonic() + minutes * 60
     asking = [
         asyncio.create_task(_keep_asking(client, service, until, done)) for _ in range(IN_FLIGHT)
     ]
     began = time.monotonic()
     minute = 0.0
-    while minute < MINUTES:
-        step = min(1.0, MINUTES - minute)
+    while minute < minutes:
+        step = min(1.0, minutes - minute)
         minute += step
         await asyncio.sleep(max(0.0, began + minute * 60 - time.monotonic() - 0.5))
         table.rows.append((f"{minute:g}", *_state(done)))

@@ -41,8 +41,8 @@ def measure(rounds: int) -> Table:
         f"90 % and 2 %. {rounds} rounds; min / median / max.",
         ("server", "rate, %", "refused, %"),
     )
-    for kind, found in taken.items():
-        rate, refused = ([100 * each[at] for each in found] for at in (0, 1))
+    for kind, figures in taken.items():
+        rate, refused = ([100 * each[at] for each in figures] for at in (0, 1))
         table.rows.append((kind, " / ".join(spread(rate, 1)), " / ".join(spread(refused, 1))))
     return table
 
