@@ -52,17 +52,17 @@ def main() -> None:
         section = f"{table.markdown()}\n{taken}\n"
         print(section, flush=True)
         if given.write:
-            _write(name, section)
+            page = PAGE.read_text("utf-8") if PAGE.exists() else ""
+            PAGE.write_text(placed(page, name, section), "utf-8")
 
 
-def _write(name: str, section: str) -> None:
-    """Put a table's section into the page, in its place among the others."""
-    page = PAGE.read_text("utf-8") if PAGE.exists() else ""
+def placed(page: str, name: str, section: str) -> str:
+    """Return the page with a table's section in its place, instead of an older one."""
     parts = dict(re.findall(r"^<!-- (\w+) -->\n\n(.*?)(?=^<!-- |\Z)", page, re.M | re.S))
     parts[name] = f"{section}\n"
     order = [table for table in TABLES + BY_NAME if table in parts]
-    body = "".join(f"<!-- {table} -->\n\n{parts[table]}" for table in order)
-    PAGE.write_text(f"{HEAD}\n{body.rstrip()}\n", "utf-8")
+    body = "".join(f"<!-- {table} -->\n\n{parts[table].rstrip()}\n\n" for table in order)
+    return f"{HEAD}\n{body.rstrip()}\n"
 
 
 if __name__ == "__main__":

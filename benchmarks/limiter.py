@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 from benchmarks.table import Table, installed, spread
 from nbconvo.limiter import LocalLimiter
 
-__all__ = ["measure"]
+__all__ = ["measure", "out_of_order"]
 
 QUEUED = 10_000
 SECOND = 5_000.0  # requests a second that let the queue pass in two seconds
@@ -79,7 +80,7 @@ def measure(rounds: int) -> Table:
             free[name].append(asyncio.run(_free(make(ROUND))))
             cpu, order = asyncio.run(_queued(make(SECOND * 60)))
             queued[name].append(cpu)
-            early[name].append(_out_of_order(order))
+            early[name].append(out_of_order(order))
             memory[name].append(asyncio.run(_memory(make(1.0 * 60))))
     table = Table(
         "Limiters alone",
@@ -149,11 +150,11 @@ async def _hold(gate: Gate) -> None:
     await gate(10)
 
 
-def _out_of_order(order: Sequence[int]) -> float:
-    latest = -1
+def out_of_order(order: Sequence[int]) -> float:
+    """Return how many went before one with a lower number."""
+    lowest = math.inf
     early = 0
     for number in reversed(order):
-        if latest != -1 and number > latest:
-            early += 1
-        latest = number if latest == -1 else min(latest, number)
-    return float(early)
+        early += number > lowest
+        lowest = min(lowest, number)
+    return early
