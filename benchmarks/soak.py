@@ -21,7 +21,7 @@ from nbconvo.services import ChatService
 __all__ = ["measure"]
 
 IN_FLIGHT = 100
-MODELS = ("whole-50", "stream-20-10", "stream-200-0")
+MODELS = ("whole-500", "stream-20-50", "stream-200-0")
 _LEFT = 0.02  # the share of streams that their reader leaves early
 _BREAK = 0.01  # the share that is cancelled, wherever it is
 
@@ -78,7 +78,7 @@ async def _keep_asking(client: Client, service: ChatService, until: float, done:
     while time.monotonic() < until:
         asking = asyncio.create_task(_ask(client, service))
         if random.random() < _BREAK:
-            await asyncio.sleep(random.random() * 0.2)
+            await asyncio.sleep(random.random())
             asking.cancel()
         await asyncio.wait([asking])
         if not asking.cancelled() and (error := asking.exception()):

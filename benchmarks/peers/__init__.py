@@ -19,7 +19,7 @@ _PEERS = {
     "openai": ("openai_sdk", "openai", "requests streaming rates"),
     "anthropic": ("anthropic_sdk", "anthropic", "requests"),
     "langchain-openai": ("langchain", "langchain-openai", "requests streaming rates"),
-    "lionagi": ("lion", "lionagi", "requests rates"),
+    "lionagi": ("lion", "lionagi", "requests streaming rates"),
     "litellm": ("lite", "litellm", "requests streaming rates"),
     "aiolimiter, smooth": ("smooth", "aiolimiter", "rates"),
     "aiolimiter, a minute": ("leaky", "aiolimiter", "rates"),

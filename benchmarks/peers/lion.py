@@ -7,6 +7,7 @@ loopback, so the 256 bytes stand in for it.
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import tiktoken
@@ -35,6 +36,12 @@ class Client(Peer):
             messages=[{"role": "user", "content": text}], max_tokens=max_tokens
         )
         return str(call.response["choices"][0]["message"]["content"])
+
+    async def stream(self, model: str, text: str) -> AsyncIterator[str]:
+        chunks = self._model(model).stream(messages=[{"role": "user", "content": text}])
+        async for chunk in chunks:
+            if chunk.type == "text" and chunk.content:
+                yield str(chunk.content)
 
     async def close(self) -> None:
         for model in self._models.values():
