@@ -62,6 +62,8 @@ def headers_of(
             reset = datetime.fromtimestamp(now, UTC) + timedelta(seconds=count.full_in)
             moment = f"{reset:%Y-%m-%dT%H:%M:%SZ}"
             told |= _three(f"anthropic-ratelimit-{name}-{{0}}", count, moment)
+            if count.counts != "requests":  # told in thousands
+                told[f"anthropic-ratelimit-{name}-remaining"] = str(round(count.left, -3))
         elif dialect == "mistral":
             name = "tokens-minute" if count.counts == "tokens" else f"req-{count.period:g}-second"
             told |= _three(f"x-ratelimit-{{0}}-{name}", count, None)

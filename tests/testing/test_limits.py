@@ -207,15 +207,15 @@ def test_anthropic_tells_input_and_output_apart_and_resets_as_dates(clock: Clock
         dialect="anthropic",
         clock=clock,
     )
-    headers = admitted(limits, 15_000).headers
+    headers = admitted(limits, 15_100).headers
     assert headers["anthropic-ratelimit-requests-remaining"] == "49"
     assert headers["anthropic-ratelimit-input-tokens-limit"] == "30000"
-    assert headers["anthropic-ratelimit-input-tokens-remaining"] == "15000"
+    assert headers["anthropic-ratelimit-input-tokens-remaining"] == "15000"  # rounded
     reset = datetime.fromisoformat(headers["anthropic-ratelimit-input-tokens-reset"])
     assert reset.timestamp() == START + 30
     assert headers["anthropic-ratelimit-output-tokens-remaining"] == "8000"
     refusal = refused(limits, 20_000)
-    assert refusal.headers["retry-after"] == "10"
+    assert refusal.headers["retry-after"] == "11"
     assert refusal.body["error"]["type"] == "rate_limit_error"
 
 
