@@ -1,7 +1,7 @@
 """What ``%panel`` costs a browser: opening, scrolling back, and a reply that streams into it.
 
-``python benchmarks/panel.py [ROUNDS]`` starts a JupyterLab on loopback, in temporary folders, and
-opens it in Debian's Chromium, without a window. Figures are taken in the page: a frame counts from
+It starts a JupyterLab on loopback, in temporary folders, and opens it in Debian's Chromium, without
+a window. Figures are taken in the page: a frame counts from
 one ``requestAnimationFrame`` to the next, a row is painted when the frame that first shows it ends,
 and the main thread is busy for as long as Chromium's ``TaskDuration`` says.
 """
@@ -11,8 +11,6 @@ from __future__ import annotations
 import base64
 import importlib.util
 import math
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -25,8 +23,10 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+from benchmarks.table import Table, spread
+
 TESTS = Path(__file__).parents[1] / "tests" / "browser" / "conftest.py"
-PACKAGES = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "playwright")
+PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "playwright")
 
 SMALL, LARGE, SCROLLED = 100, 100_000, 5_000  # messages
 SMOOTH = 34  # milliseconds of a frame
@@ -139,7 +139,7 @@ class Traffic:
 
     def _busy(self) -> float:
         metrics = self._cdp.send("Performance.getMetrics")["metrics"]
-        return next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+        return float(next(m["value"] for m in metrics if m["name"] == "TaskDuration"))
 
 
 class Folders:
@@ -154,8 +154,8 @@ class Folders:
         return made
 
 
-def opening(lab: Any, open_: Any, rounds: int) -> None:
-    """Measure and print how long a panel takes to open on a short session and on a long one."""
+def opening(lab: Any, open_: Any, rounds: int, table: Table) -> None:
+    """Measure how long a panel takes to open on a short session and on a long one."""
     sizes = {"small": SMALL, "large": LARGE}
     notebook = open_(lab, [SETUP, *(f'nbconvo.Panel("{name}")' for name in sizes)])
     begin(notebook)
@@ -174,19 +174,17 @@ def opening(lab: Any, open_: Any, rounds: int) -> None:
             if turn:
                 times[name].append(taken)
                 kilobytes[name].append(traffic.kilobytes)
-    print(f"\nOpening, {rounds} interleaved rounds\n")
-    head("messages")
     for name, count in sizes.items():
-        line(f"{count:,}: ms to the last row", times[name], 0)
+        line(table, f"opening on {count:,} messages: ms to the last row", times[name], 0)
     for name, count in sizes.items():
-        line(f"{count:,}: kB received", kilobytes[name], 1)
+        line(table, f"opening on {count:,} messages: kB received", kilobytes[name], 1)
     ratio = statistics.median(times["large"]) / statistics.median(times["small"])
-    print(f"\nRatio of the medians {ratio:.2f} (target 1.3); target under 100 kB")
-    report(notebook)
+    table.notes.append(f"Opening: ratio of the medians {ratio:.2f} (aim 1.3); aim under 100 kB.")
+    report(table, notebook)
 
 
-def scrolling(lab: Any, open_: Any, rounds: int) -> None:
-    """Measure and print the frames while the wheel goes back through a long session."""
+def scrolling(lab: Any, open_: Any, rounds: int, table: Table) -> None:
+    """Measure the frames while the wheel goes back through a long session."""
     notebook = open_(lab, [SETUP, 'nbconvo.Panel("long")'])
     begin(notebook)
     notebook.execute(f"make('long', {SCROLLED})")
@@ -212,22 +210,22 @@ def scrolling(lab: Any, open_: Any, rounds: int) -> None:
         lasted.append(time.perf_counter() - began)
         found["scrolling"].append(page.evaluate(COUNTED))
         reached.append(float(first))
-    print(f"\nScrolling back through {SCROLLED:,} messages, {rounds} rounds\n")
-    head("")
     for what, frames in found.items():
-        line(f"{what}: % of frames under {SMOOTH} ms", [share(each) for each in frames], 1)
-        line(f"{what}: median frame, ms", [statistics.median(each) for each in frames], 1)
-        line(f"{what}: 95th percentile, ms", [percentile(each, 95) for each in frames], 1)
-        line(f"{what}: longest frame, ms", [max(each) for each in frames], 1)
-        line(f"{what}: frames", [len(each) for each in frames], 0)
-    line("scrolling: seconds", lasted, 1)
-    line("scrolling: message reached", reached, 0)
-    print("\nTarget 95 % of frames")
-    report(notebook)
+        head = f"scrolling, {what}:"
+        under = f"{head} % of frames under {SMOOTH} ms"
+        line(table, under, [share(each) for each in frames], 1)
+        line(table, f"{head} median frame, ms", [statistics.median(each) for each in frames], 1)
+        line(table, f"{head} 95th percentile, ms", [percentile(each, 95) for each in frames], 1)
+        line(table, f"{head} longest frame, ms", [max(each) for each in frames], 1)
+        line(table, f"{head} frames", [len(each) for each in frames], 0)
+    line(table, "scrolling: seconds", lasted, 1)
+    line(table, "scrolling: message reached", reached, 0)
+    table.notes.append(f"Scrolling back through {SCROLLED:,} messages: aim 95 % of frames.")
+    report(table, notebook)
 
 
-def streaming(lab: Any, open_: Any, rounds: int) -> None:
-    """Measure and print what a long reply costs the page, in its cell and a panel together."""
+def streaming(lab: Any, open_: Any, rounds: int, table: Table) -> None:
+    """Measure what a long reply costs the page, in its cell and a panel together."""
     notebook = open_(lab, [SETUP, "", ""])
     begin(notebook)
     traffic = Traffic(notebook.page)
@@ -246,17 +244,15 @@ def streaming(lab: Any, open_: Any, rounds: int) -> None:
         watch(notebook, lasted[-1])
         busy["idle"].append(traffic.seconds)
         kilobytes["idle"].append(traffic.kilobytes)
-    print(
-        f"\nStreaming {len(REPLY) / 1000:.0f} kB in {DELTAS:,} deltas, {1 / PACE:.0f} a second, "
-        f"into a cell and a panel, {rounds} rounds; idle for as long afterwards\n"
-    )
-    head("")
     for what in busy:
-        line(f"{what}: s of main thread", busy[what], 2)
-        line(f"{what}: kB received", kilobytes[what], 1)
-    line("seconds", lasted, 1)
-    print("\nTargets 1.5 s, 250 kB")
-    report(notebook)
+        line(table, f"streaming, {what}: s of main thread", busy[what], 2)
+        line(table, f"streaming, {what}: kB received", kilobytes[what], 1)
+    line(table, "streaming: seconds", lasted, 1)
+    table.notes.append(
+        f"Streaming {len(REPLY) / 1000:.0f} kB in {DELTAS:,} deltas, {1 / PACE:.0f} a second, into "
+        "a cell and a panel, and idle for as long afterwards: aims 1.5 s, 250 kB."
+    )
+    report(table, notebook)
 
 
 def ask(
@@ -319,26 +315,23 @@ def percentile(numbers: Sequence[float], rank: int) -> float:
     return sorted(numbers)[math.ceil(len(numbers) * rank / 100) - 1]
 
 
-def head(what: str) -> None:
-    print(f"| {what} | min | median | max |\n|---|--:|--:|--:|")
+def line(table: Table, what: str, numbers: Iterable[float], digits: int) -> None:
+    table.rows.append((what, *spread(list(numbers), digits)))
 
 
-def line(what: str, numbers: Iterable[float], digits: int) -> None:
-    taken = list(numbers)
-    figures = (min(taken), statistics.median(taken), max(taken))
-    print(f"| {what} | " + " | ".join(f"{figure:,.{digits}f}" for figure in figures) + " |")
-
-
-def report(notebook: Any) -> None:
-    """Print what went wrong in the page."""
-    for error in notebook.errors:
-        print(f"\nWrong: {error}")
+def report(table: Table, notebook: Any) -> None:
+    """Note what went wrong in the page."""
+    table.notes += [f"Wrong: {error}" for error in notebook.errors]
     notebook.errors.clear()
-    sys.stdout.flush()
 
 
-def main(rounds: int) -> None:
-    """Print the tables."""
+def measure(rounds: int) -> Table:
+    """Open, scroll and stream."""
+    table = Table(
+        "The panel in a browser",
+        f"In Debian's Chromium, without a window. {rounds} rounds.",
+        ("", "min", "median", "max"),
+    )
     spec = importlib.util.spec_from_file_location("browser_tests", TESTS)
     assert spec is not None
     assert spec.loader is not None
@@ -352,16 +345,10 @@ def main(rounds: int) -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=tests.CHROMIUM, args=tests.FLAGS)
-        print(
-            f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-            + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-            + f", Chromium {browser.version}"
-        )
-        for measure in (opening, scrolling, streaming):
+        versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+        table.notes.append(f"Chromium {browser.version}, {versions}.")
+        for part in (opening, scrolling, streaming):
             with open_in(browser) as open_:
-                measure(lab, open_, rounds)
+                part(lab, open_, rounds, table)
         browser.close()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    return table

@@ -89,6 +89,12 @@ class Shape:
         count = self._asked.get("n")
         return count if isinstance(count, int) and count > 0 else 1
 
+    @property
+    def max_tokens(self) -> int | None:
+        """The most tokens that the request asks for, in all its choices; ``None`` if it is open."""
+        asked = self._asked.get("max_completion_tokens", self._asked.get("max_tokens"))
+        return asked * self.choice_count if isinstance(asked, int) else None
+
     def usage(self, texts: Sequence[str]) -> dict[str, int]:
         """Usage in words: those of the messages, and those of the reply."""
         messages = self._asked.get("messages")

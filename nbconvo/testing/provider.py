@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from nbconvo.testing.answering import Answering
 from nbconvo.testing.chat import DEFAULT_MODEL
+from nbconvo.testing.faults import Faults
 from nbconvo.testing.journal import ClosedRequest, Journal, RecordedRequest
+from nbconvo.testing.limits import Limits
 from nbconvo.testing.script import ChatReply, Drop, ErrorReply, Events, Hang, Raw
 from nbconvo.testing.server import LoopbackServer
 
@@ -33,6 +35,8 @@ class FakeProvider:
             come split; ``None`` writes each event whole, which is faster for long replies.
         models: Names that ``GET /models`` lists; the list of that name can be changed.
         clock: Source of the times in the journal, in seconds.
+        limits: The account's rate limits: requests above them are answered with 429.
+        faults: What happens to a share of the requests instead of an answer.
     """
 
     def __init__(
@@ -41,11 +45,15 @@ class FakeProvider:
         cut: int | None = 7,
         models: Sequence[str] = (DEFAULT_MODEL,),
         clock: Callable[[], float] = time.monotonic,
+        limits: Limits | None = None,
+        faults: Faults | None = None,
     ) -> None:
         if cut is not None and cut < 1:
             raise ValueError(f"cut {cut!r} is too small; give 1 or more bytes, or None")
         self._journal = Journal(clock)
-        self._answering = Answering(self._journal, cut, models, lambda request: _DEFAULT_TEXT)
+        self._answering = Answering(
+            self._journal, cut, models, lambda request: _DEFAULT_TEXT, limits, faults
+        )
         self._queue = self._answering.queue
         self._server = LoopbackServer(self._answering.converse)
 
@@ -194,6 +202,24 @@ class FakeProvider:
         and the error's text.
         """
         self._answering.respond = function
+
+    @property
+    def limits(self) -> Limits | None:
+        """The rate limits in force; may be set, and tells what was admitted and refused."""
+        return self._answering.limits
+
+    @limits.setter
+    def limits(self, limits: Limits | None) -> None:
+        self._answering.limits = limits
+
+    @property
+    def faults(self) -> Faults | None:
+        """What happens to a share of the requests; may be set."""
+        return self._answering.faults
+
+    @faults.setter
+    def faults(self, faults: Faults | None) -> None:
+        self._answering.faults = faults
 
     @property
     def models(self) -> list[str]:

@@ -122,6 +122,12 @@ class ChatReply:
         while self.hold is not None and not self.hold.is_set():
             yield Pause(_LOOK)
 
+    def output_tokens(self, shape: Shape) -> int:
+        """How many tokens the reply takes, as its usage says; 0 where that says nothing."""
+        usage = self._usage(shape, self._texts(shape)) or {}
+        told = usage.get("completion_tokens")
+        return told if isinstance(told, int) else 0
+
     def _whole(self, request: RecordedRequest, shape: Shape) -> Iterator[Step]:
         yield from self._held()
         texts = self._texts(shape)
