@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -12,6 +12,7 @@ from nbconvo.limiter import LimiterUsage, LocalLimiter, Permit
 from nbconvo.messages import Usage
 from nbconvo.services import BaseService
 from nbconvo.services.checks import shown_url
+from nbconvo.services.limits import limits_told
 
 __all__ = ["Account", "AccountUsage", "Accounts"]
 
@@ -55,7 +56,7 @@ class Account:
     __slots__ = ("_limits", "_mean_output", "_sharing", "limiter", "usage")
 
     def __init__(self, name: str) -> None:
-        self.limiter = LocalLimiter(name=name)
+        self.limiter = LocalLimiter(name=name, seeks=True)
         self.usage = Usage()
         self._limits = _stated_by(())
         # In the order in which they asked last.
@@ -89,9 +90,13 @@ class Account:
         mean = self._mean_output.get(model, tokens)
         self._mean_output[model] = mean + 0.2 * (tokens - mean)
 
+    def observe(self, permit: Permit, headers: Mapping[str, str], *, refused: bool = False) -> None:
+        """Let the limiter learn from a response: ``refused`` says that it kept to a rate limit."""
+        self.limiter.observe(permit, limits_told(headers), refused=refused)
+
     def settle(self, permit: Permit, tokens: int | None, usage: Usage | None) -> None:
         """End a request as the limiter does; ``usage`` is what its reply took, if any came."""
-        self.limiter.settle(permit, tokens)
+        self.limiter.settle(permit, tokens, None if usage is None else usage.output_tokens)
         if usage is not None:
             self.usage += usage
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +78,14 @@ class Client:
         messages: Sequence[Message],
         model: str | None,
         options: Mapping[str, Any],
+        *,
+        bulk: Hashable = None,
     ) -> AsyncGenerator[Delta]:
         """Ask, and yield the reply's deltas as they come; the last ones hold the usage.
 
         A request that fails before its reply has begun is tried again, as often as the service
-        allows and at the time that it asks for; once it has begun never.
+        allows and at the time that it asks for; once it has begun never. ``bulk`` names the bulk
+        work that it belongs to, which gives way to what people wait for.
 
         Raises:
             MissingKey, RequestTooLarge: Before anything is sent.
@@ -96,7 +99,7 @@ class Client:
         self._accounts.show(account, service)
         for attempt in itertools.count(1):
             try:
-                async with aclosing(self._attempt(ready, account, attempt)) as deltas:
+                async with aclosing(self._attempt(ready, account, attempt, bulk)) as deltas:
                     async for delta in deltas:
                         yield delta
                 return
@@ -132,7 +135,9 @@ class Client:
         for service in opened.values():
             await service.close()
 
-    async def _attempt(self, ready: Ready, account: Account, attempt: int) -> AsyncGenerator[Delta]:
+    async def _attempt(
+        self, ready: Ready, account: Account, attempt: int, bulk: Hashable
+    ) -> AsyncGenerator[Delta]:
         """Send the request once, within the limits, and settle with them whatever happens.
 
         Raises:
@@ -143,7 +148,9 @@ class Client:
         if attempt == 1 and (notice := _waiting(service, limiter, ready.expected)):
             waits = True
             yield Delta(notice=notice)
-        permit = await limiter.acquire(ready.expected, first=attempt > 1)
+        permit = await limiter.acquire(
+            ready.expected, output=ready.expected - ready.prompt, first=attempt > 1, bulk=bulk
+        )
         link = Link()
         used, usage, output = ready.prompt, None, 0
         try:
@@ -153,7 +160,11 @@ class Client:
                 async with self._send(service, ready.request, ready.data) as response:
                     if response.status >= 400:
                         used = 0
-                        raise await failure_of(service, response, ready.model)
+                        failure = await failure_of(service, response, ready.model)
+                        refused = isinstance(failure, RateLimited)
+                        account.observe(permit, response.headers, refused=refused)
+                        raise failure
+                    account.observe(permit, response.headers)
                     async with aclosing(deltas_of(ready, response, link)) as deltas:
                         async for delta in deltas:
                             output += len(delta.text) + len(delta.reasoning)

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
-__all__ = ["LONGEST_WAIT", "Limiter", "LimiterUsage", "Permit"]
+__all__ = ["LONGEST_WAIT", "Limiter", "LimiterUsage", "Permit", "Told"]
 
 LONGEST_WAIT = 120.0
 """Seconds of a service's pause that are waited out; openai-python waits as long and no longer."""
+
+
+class Told(Protocol):
+    """What a reply tells of one limit; ``None`` is what it does not tell."""
+
+    @property
+    def name(self) -> str:
+        """Tells the limits of one account apart."""
+
+    @property
+    def counts(self) -> Literal["requests", "tokens", "input_tokens", "output_tokens"]:
+        """What is limited; ``tokens`` are those of prompt and reply together."""
+
+    @property
+    def limit(self) -> float | None:
+        """So much is allowed in each window."""
+
+    @property
+    def remaining(self) -> float | None:
+        """So much was left when the request came in, itself taken off."""
+
+    @property
+    def reset(self) -> float | None:
+        """Seconds until all of it is left again, or until the window ends."""
+
+    @property
+    def grain(self) -> float:
+        """Seconds to which ``reset`` is rounded."""
+
+    @property
+    def window(self) -> float | None:
+        """Seconds in which ``limit`` is allowed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -18,10 +51,18 @@ class Permit:
     Attributes:
         tokens: Tokens reserved for it, prompt and expected reply together.
         first: Whether it was asked for with ``first``: the request is sent once more.
+        output: Those of ``tokens`` that are the reply's.
+        bulk: The bulk work that it belongs to; ``None`` for what a person waits for.
+        at: When it was given, in seconds of the limiter's clock.
+        books: What the limiter keeps of it.
     """
 
     tokens: int
     first: bool = False
+    output: int = 0
+    bulk: Hashable = None
+    at: float = 0.0
+    books: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +70,9 @@ class LimiterUsage:
     """A snapshot of a limiter. Rates are per minute; ``None`` is no limit.
 
     Attributes:
+        max_requests_per_minute: The stated limit, or a lower one that the service told of, or
+            that was found.
+        max_tokens_per_minute: Likewise; of tokens in all, which not every service limits.
         requests: Requests sent in the last 60 seconds.
         tokens: Tokens reserved or used in the last 60 seconds.
         in_flight: Requests now at the service.
@@ -64,21 +108,35 @@ class Limiter(Protocol):
     I/O thread's.
     """
 
-    async def acquire(self, tokens: int, *, first: bool = False) -> Permit:
+    async def acquire(
+        self, tokens: int, *, output: int = 0, first: bool = False, bulk: Hashable = None
+    ) -> Permit:
         """Wait for leave to send a request of ``tokens``; served in the order of asking.
 
         A cancelled wait gives back all it held. With ``first`` the request goes to the head
         of the queue: it had its turn, and the service sent it back. Several that were sent
-        back keep their order among themselves.
+        back keep their order among themselves. ``bulk`` names the bulk work that the request
+        belongs to: it lets four asks of people go first, then goes on, and shares equally with
+        other bulk work. ``output`` of the tokens are the reply's.
 
         Raises:
             RequestTooLarge: If ``tokens`` is more than a whole minute admits.
-            RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause.
+            RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause, or until a
+                limit of an hour or longer allows it.
         """
         ...
 
-    def settle(self, permit: Permit, tokens: int | None) -> None:
+    def observe(self, permit: Permit, told: Sequence[Told], *, refused: bool = False) -> None:
+        """Learn from the reply to a request that is in flight, as soon as its headers came.
+
+        ``refused`` says that it was answered with 429.
+        """
+        ...
+
+    def settle(self, permit: Permit, tokens: int | None, output: int | None = None) -> None:
         """End a request that used ``tokens``; ``None`` means that it was never sent.
+
+        ``output`` of them were the reply's.
 
         Raises:
             RuntimeError: If the permit is settled already, or is another limiter's.

@@ -1,18 +1,19 @@
-"""The limiter of one process: requests, tokens and concurrency in one queue with one timer."""
+"""The limiter of one process: all limits in one queue with one timer."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 from nbconvo.limiter.alarm import Alarm
-from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit
-from nbconvo.limiter.bucket import Bucket
+from nbconvo.limiter.allowance import Amounts
+from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit, Told
+from nbconvo.limiter.lanes import Lanes, Turn
+from nbconvo.limiter.limits import Books, Limits
 from nbconvo.limiter.recent import Recent
-from nbconvo.limiter.refusals import paused, refuse, too_large
-from nbconvo.limiter.turns import Turn, Turns
+from nbconvo.limiter.refusals import paused, refuse, too_large, used_up
 
 __all__ = ["LocalLimiter"]
 
@@ -21,7 +22,7 @@ _TICK = 1e-6
 
 
 class LocalLimiter:
-    """Admits requests first come, first served, within rates per minute and a concurrency.
+    """Admits requests in order, within rates and a concurrency, stated, told or found.
 
     ``None`` is no limit. It outlives an event loop: who waited on a closed one is forgotten.
 
@@ -29,6 +30,7 @@ class LocalLimiter:
         max_requests_per_minute: Rate of requests.
         max_tokens_per_minute: Rate of tokens, prompt and reply together.
         max_concurrent: How many requests may be at the service at once.
+        seeks: Whether to begin gently and find the level where no rate is stated or told.
         clock: Seconds from any origin, at the pace of the event loop's time.
         name: Whose limits these are, for error texts.
 
@@ -42,14 +44,14 @@ class LocalLimiter:
         max_tokens_per_minute: float | None = None,
         max_concurrent: int | None = None,
         *,
+        seeks: bool = False,
         clock: Callable[[], float] = time.monotonic,
         name: str = "",
     ) -> None:
         self.name = name
         self._clock = clock
-        self._requests: Bucket | None = None
-        self._tokens: Bucket | None = None
-        self._turns = Turns()
+        self._limits = Limits(seeks=seeks)
+        self._lanes = Lanes()
         # Each permit in flight, with the second of the clock in which it was counted.
         self._held: dict[Permit, int] = {}
         self._recent = Recent()
@@ -77,47 +79,66 @@ class LocalLimiter:
         Raises:
             InputError: If a rate is not above 0; then nothing is changed.
         """
-        now = self._clock()
-        old = self._requests, self._tokens
-        self._requests, self._tokens = (
-            Bucket.of("max_requests_per_minute", max_requests_per_minute, 1.0, old[0], now),
-            Bucket.of("max_tokens_per_minute", max_tokens_per_minute, 0.0, old[1], now),
-        )
-        self._max_requests = max_requests_per_minute
+        self._limits.state(max_requests_per_minute, max_tokens_per_minute, self._clock())
         self._max_tokens = max_tokens_per_minute
         self._max_concurrent = max_concurrent
-        if max_tokens_per_minute is not None:
-            for turn, tokens in self._turns.larger_than(max_tokens_per_minute):
-                refuse(turn, too_large(self.name, tokens, max_tokens_per_minute))
+        if (most := max_tokens_per_minute) is not None:
+            for turn, permit in self._lanes:
+                if permit.tokens > most:
+                    refuse(turn, too_large(self.name, permit.tokens, most))
         self._wake()
 
-    async def acquire(self, tokens: int, *, first: bool = False) -> Permit:
+    async def acquire(
+        self, tokens: int, *, output: int = 0, first: bool = False, bulk: Hashable = None
+    ) -> Permit:
         """Wait for leave to send a request of ``tokens``, in turn; ``first`` at the head.
 
         Raises:
             RequestTooLarge: If ``tokens`` is more than a whole minute admits.
-            RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause.
+            RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause, or until a
+                limit of an hour or longer allows it.
         """
         if self._max_tokens is not None and tokens > self._max_tokens:
             raise too_large(self.name, tokens, self._max_tokens)
         now = self._clock()
         if (left := self._paused_until - now) > LONGEST_WAIT:
             raise paused(self.name, left)
-        if self._turns.clear_for(first) and self._has_room() and self._delay(tokens, now) <= _TICK:
-            return self._grant(tokens, now, first)
+        books = Books(tokens, output)
+        permit = Permit(tokens, first, output, bulk, 0.0, books)
+        is_head = self._lanes.clear_for(permit)
+        if is_head and self._has_room():
+            self._limits.refresh(now)
+            if self._delay(books.amounts, now) <= _TICK:
+                self._grant(permit, books, now)
+                return permit
         loop = self._adopt_loop()
         turn: Turn = loop.create_future()
-        is_head = self._turns.clear_for(first)
-        self._turns.join(turn, tokens, first)
-        if is_head:
+        self._lanes.join(turn, permit)
+        if is_head or len(self._lanes) == 1:
             self._wake()
         try:
             return await turn
         except BaseException:
-            self._abandon(turn)
+            self._abandon(turn, permit)
             raise
 
-    def settle(self, permit: Permit, tokens: int | None) -> None:
+    def observe(self, permit: Permit, told: Sequence[Told], *, refused: bool = False) -> None:
+        """Learn from the reply to a request that is in flight, as soon as its headers came."""
+        if permit not in self._held:
+            return
+        books = _books(permit)
+        now = self._clock()
+        if refused:
+            quiet = self._limits.refused(told, books, permit.at, now)
+            self._paused_until = max(self._paused_until, now + quiet)
+        else:
+            self._limits.answered(books, now)
+        if told:
+            self._limits.observe(told, books, permit.at, now)
+        if self._lanes:
+            self._wake()
+
+    def settle(self, permit: Permit, tokens: int | None, output: int | None = None) -> None:
         """End a request that used ``tokens``; ``None`` means that it was never sent.
 
         Raises:
@@ -126,11 +147,9 @@ class LocalLimiter:
         second = self._held.pop(permit, None)
         if second is None:
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
-        change = (tokens if tokens is not None and tokens > 0 else 0) - permit.tokens
-        if tokens is None and self._requests is not None:
-            self._requests.give_back(1)
-        if change and self._tokens is not None:
-            self._correct(self._tokens, change)
+        used = _used(permit, tokens, output)
+        freed = self._limits.settle(_books(permit), used, permit.at, self._clock())
+        change = int(used[1]) - permit.tokens
         unsent = 1 if tokens is None else 0
         if change or unsent:
             self._recent.add(second, -unsent, change)
@@ -138,7 +157,7 @@ class LocalLimiter:
             if unsent and permit.first:
                 self._retries -= 1
             self._total_tokens += change
-        if self._turns:
+        if self._lanes and (freed or self._max_concurrent is not None):
             self._wake()
 
     def pause(self, seconds: float) -> None:
@@ -150,7 +169,7 @@ class LocalLimiter:
         now = self._clock()
         self._paused_until = max(self._paused_until, now + seconds)
         if (left := self._paused_until - now) > LONGEST_WAIT:
-            for turn, _ in self._turns.larger_than(-math.inf):
+            for turn, _ in self._lanes:
                 refuse(turn, paused(self.name, left))
         self._wake()
 
@@ -158,17 +177,20 @@ class LocalLimiter:
         """Estimate the seconds until a request of ``tokens`` asked now would be admitted."""
         if not self._has_room() or (self._max_tokens is not None and tokens > self._max_tokens):
             return math.inf
-        delay = self._delay(tokens, self._clock(), len(self._turns), self._turns.tokens)
+        requests, before = self._lanes.before_an_ask()
+        ahead = (float(requests), float(before), float(before), 0.0)
+        delay = self._delay((1.0, tokens, tokens, 0.0), self._clock(), ahead)
         return delay if delay > _TICK else 0.0
 
     def usage(self) -> LimiterUsage:
         """Return a snapshot; cheap, and safe from any thread."""
         now = self._clock()
         requests, tokens = self._recent.minute(int(now))
-        queued = len(self._turns)
+        queued = len(self._lanes)
+        most_requests, most_tokens = self._limits.per_minute
         return LimiterUsage(
-            max_requests_per_minute=self._max_requests,
-            max_tokens_per_minute=self._max_tokens,
+            max_requests_per_minute=most_requests,
+            max_tokens_per_minute=most_tokens,
             max_concurrent=self._max_concurrent,
             requests=requests,
             tokens=tokens,
@@ -187,68 +209,69 @@ class LocalLimiter:
         return self._recent.history(int(self._clock()))
 
     def _has_room(self) -> bool:
-        return self._max_concurrent is None or len(self._held) < self._max_concurrent
+        most = self._max_concurrent
+        return (most is None or len(self._held) < most) and self._limits.has_room
 
-    def _delay(self, tokens: int, now: float, ahead: int = 0, tokens_ahead: int = 0) -> float:
-        # Every request comes through here, and max() takes longer than the rest together.
+    def _delay(self, amounts: Amounts, now: float, ahead: Amounts | None = None) -> float:
         delay = self._paused_until - now
-        if (bucket := self._requests) and (wait := bucket.delay(1, now, ahead)) > delay:
-            delay = wait
-        if (bucket := self._tokens) and (wait := bucket.delay(tokens, now, tokens_ahead)) > delay:
-            delay = wait
-        return delay
+        wait = self._limits.delay(amounts, now, ahead)
+        return wait if wait > delay else delay
 
-    def _grant(self, tokens: int, now: float, first: bool) -> Permit:
-        if self._requests is not None:
-            self._requests.take(1, now)
-        if self._tokens is not None:
-            self._tokens.take(tokens, now)
-        permit = Permit(tokens, first)
+    def _grant(self, permit: Permit, books: Books, now: float) -> None:
+        if self._lanes:
+            self._lanes.went(permit, lambda: self._limits.cost(books.amounts))
+        permit.at = now
+        self._limits.take(books, now)
         second = self._held[permit] = int(now)
-        self._recent.add(second, 1, tokens)
+        self._recent.add(second, 1, permit.tokens)
         self._total_requests += 1
-        self._total_tokens += tokens
-        if first:
+        self._total_tokens += permit.tokens
+        if permit.first:
             self._retries += 1
-        return permit
 
-    def _correct(self, bucket: Bucket, change: int) -> None:
-        if change < 0:
-            bucket.give_back(-change)
-        else:
-            # The figure is the service's: a wrong one may hold up the others for a minute at most.
-            bucket.take(min(change, bucket.rate * 60.0), self._clock())
-
-    def _abandon(self, turn: Turn) -> None:
+    def _abandon(self, turn: Turn, permit: Permit) -> None:
         """Give back all that a waiter held: its place, or the permit that it was just given."""
-        if self._turns.leave(turn):
+        if self._lanes.leave(turn, permit):
             self._wake()
         elif turn.done() and not turn.cancelled() and turn.exception() is None:
-            self.settle(turn.result(), None)
+            self.settle(permit, None)
 
     def _wake(self) -> None:
         """Admit those whose turn it is, in order, and set the timer for the next."""
         if self._loop is not None and self._loop.is_closed():
             self._forget_loop()
         now = self._clock()
-        while (head := self._turns.head()) is not None:
-            turn, tokens, first = head
+        if self._lanes:
+            self._limits.refresh(now)
+        while (head := self._lanes.head()) is not None:
+            turn, permit = head
             if not turn.done():
-                delay = self._delay(tokens, now)
+                books = _books(permit)
+                delay = self._delay(amounts := books.amounts, now)
                 self._next_at = now + delay
-                if not self._has_room():
-                    break
                 if delay > _TICK:
-                    self._alarm.set(turn.get_loop(), delay)
-                    return
-                turn.set_result(self._grant(tokens, now, first))
-            self._turns.leave(turn)
+                    if not self._goes_on_without(turn, amounts, now):
+                        self._alarm.set(turn.get_loop(), delay)
+                        return
+                elif not self._has_room():
+                    break
+                else:
+                    self._grant(permit, books, now)
+                    turn.set_result(permit)
+            self._lanes.leave(turn, permit)
         self._alarm.stop()
+
+    def _goes_on_without(self, turn: Turn, amounts: Amounts, now: float) -> bool:
+        """Refuse one who would have to wait for hours; return whether it is so."""
+        if (wait := self._limits.hopeless(amounts, now)) is None:
+            return False
+        refuse(turn, used_up(self.name, wait))
+        return True
 
     def _adopt_loop(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            if self._loop is not None and self._turns and not self._loop.is_closed():
+            if self._loop is not None and self._lanes and not self._loop.is_closed():
                 raise RuntimeError("a limiter with a queue cannot be asked from another event loop")
             self._forget_loop()
             self._loop = loop
@@ -256,5 +279,22 @@ class LocalLimiter:
 
     def _forget_loop(self) -> None:
         self._alarm.stop()
-        self._turns = Turns()
+        self._lanes = Lanes()
         self._loop = None
+
+
+def _books(permit: Permit) -> Books:
+    books = permit.books
+    assert isinstance(books, Books)
+    return books
+
+
+def _used(permit: Permit, tokens: int | None, output: int | None) -> Amounts:
+    if tokens is None:
+        return 0.0, 0.0, 0.0, 0.0
+    if tokens == permit.tokens and output is None:
+        return _books(permit).amounts
+    tokens = max(tokens, 0)
+    said = max(tokens - permit.tokens + permit.output, 0) if output is None else output
+    said = min(said, tokens)
+    return 1.0, tokens, tokens - said, said

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from nbconvo.errors import NbConvoError, RateLimited, RequestTooLarge
-from nbconvo.limiter.turns import Turn
+from nbconvo.limiter.lanes import Turn
 
-__all__ = ["paused", "refuse", "too_large"]
+__all__ = ["paused", "refuse", "too_large", "used_up"]
 
 
 def paused(name: str, left: float) -> RateLimited:
@@ -15,6 +15,15 @@ def paused(name: str, left: float) -> RateLimited:
     return RateLimited(
         f"{_whose(name)}rate limit: the service asked to wait, and {math.ceil(left):,} s are left; "
         "ask again then, or ask another service",
+        retry_after=left,
+    )
+
+
+def used_up(name: str, left: float) -> RateLimited:
+    """Return the error for a limit of an hour or longer of which nothing is left for so long."""
+    return RateLimited(
+        f"{_whose(name)}rate limit: what the service allows a day, or the like, is used up, and "
+        f"{math.ceil(left):,} s are left; ask again then, or ask another service",
         retry_after=left,
     )
 

@@ -25,6 +25,7 @@ from nbconvo.errors import (
     ServiceError,
 )
 from nbconvo.keys import Key, scrub
+from nbconvo.services.limits import duration
 
 __all__ = ["failure", "retry_after", "status_of"]
 
@@ -56,8 +57,6 @@ _STATUS_OF_NAME = {
 }
 _LONGEST_TEXT = 300  # characters of a service's own error text that are worth a reader's line
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _TRY_AGAIN = re.compile(r"(?:try again|retry) in ((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)", re.IGNORECASE)
 
 
@@ -158,7 +157,7 @@ def retry_after(
     gemini = re.search(r'retryDelay\\*"\s*:\s*\\*"([^"\\]+)', body)
     in_words = _TRY_AGAIN.search(body)
     resets = [
-        _duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
+        duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
         for kind in ("requests", "tokens")
         if _number(headers.get(f"x-ratelimit-remaining-{kind}")) == 0
     ]
@@ -166,8 +165,8 @@ def retry_after(
         milliseconds and milliseconds / 1000,
         _seconds(headers.get("retry-after"), now),
         _seconds(headers.get("llm_provider-retry-after"), now),
-        gemini and _duration(gemini[1]),
-        in_words and _duration(in_words[1]),
+        gemini and duration(gemini[1]),
+        in_words and duration(in_words[1]),
         max((seconds for seconds in resets if seconds is not None), default=None),
     )
     return next((seconds for seconds in found if seconds), None)
@@ -245,11 +244,3 @@ def _seconds(text: str | None, now: Callable[[], float]) -> float | None:
     if moment.tzinfo is None:  # the date named no zone; HTTP knows none but GMT
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, moment.timestamp() - now())
-
-
-def _duration(text: str) -> float | None:
-    """Seconds in a Go duration such as ``6m0s`` or ``172.8ms``; ``None`` if it is not one."""
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

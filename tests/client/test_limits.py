@@ -165,9 +165,9 @@ async def test_reservations_follow_the_replies_so_far(
     limiter = client.limiter(service)
     acquire = limiter.acquire
 
-    async def watched(tokens: int, *, first: bool = False):
+    async def watched(tokens: int, **rest):
         reserved.append(tokens - PROMPT)
-        return await acquire(tokens, first=first)
+        return await acquire(tokens, **rest)
 
     limiter.acquire = watched
     usage = {"prompt_tokens": 9, "completion_tokens": 40}

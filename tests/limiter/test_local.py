@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from nbconvo.errors import InputError, RequestTooLarge
 from nbconvo.limiter import LocalLimiter
+from nbconvo.services.limits import LimitTold
 
 UNLIMITED = {"max_requests_per_minute": None, "max_tokens_per_minute": None, "max_concurrent": None}
 
@@ -228,11 +229,17 @@ class Books(RuleBasedStateMachine):
         self.turn_loop()
         done = [task for task in self.tasks if task.done()]
         self.tasks = [task for task in self.tasks if not task.done()]
-        self.held += [task.result() for task in done if not task.cancelled()]
+        self.held += [t.result() for t in done if not t.cancelled() and t.exception() is None]
 
-    @rule(tokens=st.integers(0, 6_000), first=st.booleans())
-    def ask(self, tokens, first):
-        self.tasks.append(self.loop.create_task(self.limiter.acquire(tokens, first=first)))
+    @rule(
+        tokens=st.integers(0, 6_000),
+        output=st.integers(0, 100),
+        first=st.booleans(),
+        bulk=st.none() | st.integers(0, 2),
+    )
+    def ask(self, tokens, output, first, bulk):
+        waiting = self.limiter.acquire(tokens, output=min(output, tokens), first=first, bulk=bulk)
+        self.tasks.append(self.loop.create_task(waiting))
 
     @rule(data=st.data())
     def cancel_anybody(self, data):
@@ -253,6 +260,23 @@ class Books(RuleBasedStateMachine):
             # Whoever was admitted just now has not run yet.
             if cancel and self.tasks:
                 data.draw(st.sampled_from(self.tasks)).cancel()
+
+    @rule(
+        data=st.data(),
+        limit=st.integers(1, 200),
+        remaining=st.integers(0, 200),
+        reset=st.none() | st.floats(0, 100),
+        counts=st.sampled_from(["requests", "tokens", "input_tokens", "output_tokens"]),
+        refused=st.booleans(),
+        silent=st.booleans(),
+    )
+    def tell(self, data, limit, remaining, reset, counts, refused, silent):
+        self.collect()
+        if self.held:
+            scale = 1 if counts == "requests" else 100
+            told = LimitTold(counts, counts, limit * scale, remaining * scale, reset)
+            permit = data.draw(st.sampled_from(self.held))
+            self.limiter.observe(permit, () if silent else (told,), refused=refused)
 
     @rule(seconds=st.floats(0, 30))
     def pass_time(self, seconds):
@@ -286,10 +310,23 @@ class Books(RuleBasedStateMachine):
         assert min(self.limiter.history()) >= 0
 
     @invariant()
+    def what_is_reserved_is_what_is_in_flight(self):
+        held = self.limiter._held
+        assert self.limiter._limits._owed == sum(permit.output for permit in held)
+        assert self.limiter._limits._unanswered == sum(not p.books.answered for p in held)
+
+    @invariant()
+    def a_window_holds_what_was_taken_in_it(self):
+        for allowance in self.limiter._limits._active:
+            if (window := allowance.window) is not None:
+                assert window._total == pytest.approx(sum(a for _, a in window._taken.values()))
+
+    @invariant()
     def no_bucket_is_above_its_capacity(self):
         now = self.loop.time()
         assert self.limiter.wait(0) >= 0
-        for bucket in (self.limiter._requests, self.limiter._tokens):
+        for pace in self.limiter._limits._stated.values():
+            bucket = pace.bucket
             beyond = bucket.capacity + bucket.rate
             assert bucket.delay(beyond, now, ahead=1e-9) >= 0
 
@@ -305,7 +342,7 @@ class Books(RuleBasedStateMachine):
         for permit in self.held:
             self.limiter.settle(permit, None)
         usage = self.limiter.usage()
-        assert (usage.in_flight, usage.queued, self.limiter._turns.tokens) == (0, 0, 0)
+        assert (usage.in_flight, usage.queued, self.limiter._lanes.tokens) == (0, 0, 0)
         self.loop.close()
 
 

@@ -1,0 +1,148 @@
+"""A quantity of which so much may be taken within any window of time, or within each."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["Window"]
+
+_QUIET = 1.0  # seconds without a request, after which one goes to see whether a window ended
+_SLOTS = 1000  # what was taken within a thousandth of the window is kept, and returns, together
+
+
+class Window:
+    """A quantity of which ``capacity`` may be taken in any ``seconds`` that follow each other.
+
+    What was taken is kept by its time, and comes back when the window has moved past it. Where
+    the service counts anew at fixed moments instead (``fixed``), all comes back when one passes.
+
+    Args:
+        capacity: So much in a window.
+        seconds: The length of the window.
+        margin: Seconds that are waited beyond it: requests take different times on their way.
+
+    Attributes:
+        ends: When the service's own window ends, as far as it told; infinity if it did not.
+        ended: When the last one ended that was seen to.
+        fixed: Whether all comes back then. Until that is known, one request may go and see.
+    """
+
+    __slots__ = ("_last", "_probe", "_slot", "_taken", "_total", "capacity", "ended", "ends",
+                 "fixed", "margin", "seconds")  # fmt: skip
+
+    def __init__(self, capacity: float, seconds: float, margin: float = 0.0) -> None:
+        self.capacity = capacity
+        self.seconds = seconds
+        self.margin = margin
+        self.ends = math.inf
+        self.ended = -math.inf
+        self.fixed = False
+        self._probe = False
+        self._last = -math.inf
+        self._slot = seconds / _SLOTS
+        # By number of the slot: when the last of it was taken, and how much in all. In order of
+        # time, but for what was taken before the window and corrected since, which is dropped.
+        self._taken: dict[int, tuple[float, float]] = {}
+        self._total = 0.0
+
+    def level(self, now: float) -> float:
+        """Return how much may be taken; below 0 is a debt."""
+        self._expire(now)
+        return self.capacity - self._total
+
+    def delay(self, amount: float, now: float, ahead: float = 0.0) -> float:
+        """Return the seconds until ``amount`` may be taken, 0 at once; changes nothing.
+
+        ``ahead`` is what others will have taken by then.
+        """
+        missing = min(amount, self.capacity) + ahead - (self.capacity - self._total)
+        if missing <= 0.0 or (self._probe and not ahead):
+            return 0.0
+        at = math.inf
+        if not self.fixed:
+            past = self.seconds + self.margin
+            # A copy: another thread may be asking.
+            for then, taken in tuple(self._taken.values()):
+                missing -= taken
+                if missing <= 1e-9:
+                    at = then + past
+                    break
+            else:  # others have yet to take what is waited for
+                at = now + past
+        return max(0.0, min(at, self._looks_at()) - now)
+
+    def take(self, amount: float, now: float) -> None:
+        """Take ``amount``, into debt if need be."""
+        self._expire(now)
+        if self._probe:
+            self._probe = False
+            self.ends = math.inf  # the reply will tell
+        self._last = now
+        self._put(amount, now)
+
+    def change(self, amount: float, then: float) -> None:
+        """Count so much more (or less) as taken at the time ``then``, which may be past."""
+        slot = int(then / self._slot)
+        if (had := self._taken.get(slot)) is not None:
+            amount = max(amount, -had[1])
+            self._taken[slot] = (had[0], had[1] + amount)
+            self._total += amount
+
+    def shift(self, amount: float, now: float) -> float:
+        """Hold so much more (or less) than was thought; return the change that was made."""
+        self._expire(now)
+        if amount < 0.0:
+            self._put(-amount, now)
+            return amount
+        # What others took, or took earlier than was thought, is as if it had come back.
+        left = amount
+        for slot, (then, taken) in list(self._taken.items()):
+            if taken > left:
+                self._taken[slot] = (then, taken - left)
+                left = 0.0
+                break
+            del self._taken[slot]
+            left -= taken
+        self._total -= amount - left
+        return amount - left
+
+    def told_end(self, ends: float, now: float) -> None:
+        """Note when the service says that its window ends."""
+        self._expire(now)
+        known = self.ends
+        same = known < math.inf and abs(ends - known) < self.seconds / 2
+        self.ends = max(known, ends) if same else ends
+
+    def _looks_at(self) -> float:
+        """Return when the window has ended, or may be seen to have."""
+        ends = self.ends if self.fixed else max(self.ends, self._last + _QUIET)
+        return ends + self.margin
+
+    def _put(self, amount: float, now: float) -> None:
+        slot = int(now / self._slot)
+        had = self._taken.get(slot)
+        self._taken[slot] = (now, amount + (had[1] if had else 0.0))
+        self._total += amount
+
+    def _expire(self, now: float) -> None:
+        if self._looks_at() <= now:
+            self.ended = self.ends
+            if self.fixed:
+                self._taken.clear()
+                self._total = 0.0
+                self.ends += self.seconds * math.ceil((now - self.ends) / self.seconds)
+                if self.ends <= now:
+                    self.ends += self.seconds
+            else:
+                self._probe = True
+        if self.fixed:
+            return
+        past = now - self.seconds - self.margin + 1e-6
+        while self._taken:
+            slot = next(iter(self._taken))
+            then, taken = self._taken[slot]
+            if then > past:
+                return
+            del self._taken[slot]
+            self._total -= taken
+        self._total = 0.0

@@ -1,0 +1,200 @@
+"""What the limiter does with what replies tell of limits, and when it is hindered in its work."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from nbconvo.errors import RateLimited
+from nbconvo.limiter import LocalLimiter
+from nbconvo.services.limits import LimitTold
+
+sys.path.insert(0, str(Path(__file__).parent))
+from model import Bucket, Server, score  # beside this file
+
+
+def local(*limits, **how):
+    return LocalLimiter(*limits, **how, clock=asyncio.get_running_loop().time)
+
+
+async def at_once(limiter, most=2_000, tokens=1):
+    """Return how many requests go at once."""
+    permits = []
+    while len(permits) < most:
+        waiting = asyncio.create_task(limiter.acquire(tokens))
+        await asyncio.sleep(0)
+        if not waiting.done():
+            waiting.cancel()
+            break
+        permits.append(waiting.result())
+    return len(permits)
+
+
+async def tell(limiter, *told, refused=False, used=1):
+    permit = await limiter.acquire(used)
+    limiter.observe(permit, told, refused=refused)
+    limiter.settle(permit, 0 if refused else used)
+
+
+def test_the_first_reply_lets_all_go_that_it_tells_is_left(play):
+    async def scene():
+        limiter = local(600, seeks=True)
+        await tell(limiter, LimitTold("requests", "requests", 600, 400, 20.0))
+        assert await at_once(limiter) == 400
+
+    play(scene)
+
+
+def test_a_stated_limit_below_the_told_one_is_kept(play):
+    async def scene():
+        limiter = local(60)
+        await tell(limiter, LimitTold("requests", "requests", 600, 599, 0.1))
+        assert limiter.usage().max_requests_per_minute == 60
+        await asyncio.sleep(10)
+        assert await at_once(limiter) == 1
+
+    play(scene)
+
+
+def test_limits_that_were_told_or_found_are_shown(play):
+    async def scene():
+        limiter = local(seeks=True)
+        assert limiter.usage().max_requests_per_minute is None
+        await tell(
+            limiter,
+            LimitTold("requests", "requests", 500, 499, 0.12),
+            LimitTold("tokens", "tokens", 30_000, 29_999, 0.002),
+            LimitTold("tokens-month", "tokens", 10**6, 10**6 - 1, window=2_592_000),
+        )
+        usage = limiter.usage()
+        assert (usage.max_requests_per_minute, usage.max_tokens_per_minute) == (500, 30_000)
+
+    play(scene)
+
+
+def test_a_days_limit_that_is_used_up_raises_instead_of_sleeping(play):
+    async def scene():
+        limiter = local(seeks=True)
+        told = LimitTold("requests", "requests", 1_000, 0, 5 * 3600.0, 1.0)
+        await tell(limiter, told, refused=True)
+        await asyncio.sleep(1)
+        begin = asyncio.get_running_loop().time()
+        with pytest.raises(RateLimited, match=r"a day, or the like, is used up") as caught:
+            await limiter.acquire(1)
+        assert caught.value.retry_after > 4 * 3600
+        assert asyncio.get_running_loop().time() == begin
+        assert (limiter.usage().in_flight, limiter.usage().queued) == (0, 0)
+
+    play(scene)
+
+
+def test_requests_by_the_day_and_tokens_by_the_minute_are_told_apart(play):
+    async def scene():
+        limiter = local(seeks=True)
+        permits = [await limiter.acquire(10) for _ in range(2)]
+        for used, permit in enumerate(permits, 1):
+            limiter.observe(
+                permit,
+                [
+                    LimitTold("requests", "requests", 1_000, 1_000 - 4 * used, 4 * used * 86.4),
+                    LimitTold("tokens", "tokens", 6_000, 6_000 - 600 * used, 6.0 * used),
+                ],
+            )
+            limiter.settle(permit, 10)
+        usage = limiter.usage()
+        assert (usage.max_requests_per_minute, usage.max_tokens_per_minute) == (None, 6_000)
+        assert 900 < await at_once(limiter, tokens=1) < 1_000
+
+    play(scene)
+
+
+def test_output_is_counted_when_it_is_made_whatever_was_expected(play):
+    async def scene():
+        limiter = local()
+        permit = await limiter.acquire(1_100, output=1_000)
+        limiter.observe(permit, [LimitTold("o", "output_tokens", 8_000, 8_000, 0.0)])
+        waiting = [asyncio.create_task(limiter.acquire(1_100, output=1_000)) for _ in range(9)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert sum(task.done() for task in waiting) == 7
+        limiter.settle(permit, 200, 100)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert sum(task.done() for task in waiting) == 7
+        limiter.settle(waiting[0].result(), 200, 100)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert sum(task.done() for task in waiting) == 8
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_a_loop_that_was_blocked_for_5_seconds_does_not_flood_the_server(play, headers):
+    async def scene():
+        loop = asyncio.get_running_loop()
+        limiter, server = local(600), Server({"requests": Bucket(600, 1)}, headers=headers, seed=5)
+
+        async def block():
+            for _ in range(3):
+                await asyncio.sleep(7)
+                loop.pass_time(5)
+
+        blocking = asyncio.create_task(block())
+        result = await score(limiter, server, requests=500, seed=5)
+        await blocking
+        assert result.answered == 500
+        assert result.refused == 0
+
+    play(scene)
+
+
+def test_after_1000_cancels_in_random_places_nothing_is_lost_and_the_books_balance(play):
+    async def scene():
+        chance = random.Random(9)
+        limiter = local(60_000, 6_000_000, 20, seeks=True)
+        done = []
+
+        async def ask(number):
+            first = False
+            for _ in range(3):
+                permit = await limiter.acquire(
+                    chance.randrange(500), first=first, bulk=chance.choice([None, 1, 2])
+                )
+                refused, used = chance.random() < 0.1, 0
+                try:
+                    await asyncio.sleep(chance.random())
+                    limiter.observe(permit, (), refused=refused)
+                    await asyncio.sleep(chance.random())
+                    used = 0 if refused else permit.tokens
+                finally:
+                    limiter.settle(permit, used)
+                if not refused:
+                    break
+                first = True
+            done.append(number)
+
+        tasks = [asyncio.create_task(ask(number)) for number in range(2_000)]
+        victims = set(chance.sample(range(2_000), 1_000))
+        for victim in victims:
+            await asyncio.sleep(chance.random() / 20)
+            tasks[victim].cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        cancelled = {n for n, end in enumerate(ended) if isinstance(end, asyncio.CancelledError)}
+        assert cancelled <= victims
+        assert sorted(done) == sorted(set(range(2_000)) - cancelled)
+        usage = limiter.usage()
+        assert (usage.in_flight, usage.queued) == (0, 0)
+        assert limiter._limits._unanswered == limiter._limits._owed == 0
+        assert not [
+            handle for handle in asyncio.get_running_loop()._scheduled if not handle._cancelled
+        ]
+
+    play(scene)
