@@ -18,6 +18,7 @@
         ├── QuotaExhausted      402, 429: waiting does not help
         ├── ServerFailed        408, 409, 5xx
         ├── ConnectionFailed    no connection, or lost before the reply began
+        ├── ServiceDown         not sent: too many requests in a row failed
         ├── TimedOut            nothing came in time
         ├── StreamCut           the reply broke off before its end
         └── ProtocolError       what came is not an answer
@@ -44,6 +45,7 @@ __all__ = [
     "RateLimited",
     "RequestTooLarge",
     "ServerFailed",
+    "ServiceDown",
     "ServiceError",
     "Stopped",
     "StreamCut",
@@ -167,8 +169,12 @@ class ConnectionFailed(ServiceError):
     retryable = True
 
 
+class ServiceDown(ServiceError):
+    """So many requests in a row failed that this one was not sent; see ``retry_after``."""
+
+
 class TimedOut(ServiceError):
-    """The service sent nothing within the time allowed."""
+    """The service sent nothing, or not all, within the time allowed."""
 
     retryable = True
 

@@ -49,18 +49,23 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        costs = [usage.cost for usage in (self, other) if usage.requests or usage.cost is not None]
-        known = [cost for cost in costs if cost is not None]
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
-            # One unknown cost makes the sum unknown: a sum that leaves it out would mislead.
-            sum(known) if known and len(known) == len(costs) else None,
+            self._cost_with(other),
             self.requests + other.requests,
             self.estimated or other.estimated,
         )
+
+    def _cost_with(self, other: Usage) -> float | None:
+        # One unknown cost makes the sum unknown: a sum that leaves it out would mislead.
+        if self.cost is None:
+            return None if self.requests else other.cost
+        if other.cost is None:
+            return None if other.requests else self.cost
+        return self.cost + other.cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from nbconvo import tokens
+from nbconvo.client.circuit import Circuit
 from nbconvo.limiter import LimiterUsage, LocalLimiter, Permit
 from nbconvo.messages import Usage
 from nbconvo.services import BaseService
@@ -16,6 +19,7 @@ from nbconvo.services.limits import limits_told
 
 __all__ = ["Account", "AccountUsage", "Accounts"]
 
+_COUNTER_KEPT = 2.0  # seconds; to look for its file takes as long as to send a request
 _TYPICAL_OUTPUT = 256  # tokens, until replies have been seen
 
 
@@ -50,24 +54,41 @@ class Account:
 
     Attributes:
         limiter: Admits its requests.
+        circuit: Opens when the service is down.
         usage: What its replies took; replaced whole, so that it may be read from any thread.
     """
 
-    __slots__ = ("_limits", "_mean_output", "_sharing", "limiter", "usage")
+    __slots__ = (
+        "_counters",
+        "_limits",
+        "_mean_output",
+        "_sharing",
+        "_stated",
+        "circuit",
+        "limiter",
+        "usage",
+    )
 
     def __init__(self, name: str) -> None:
         self.limiter = LocalLimiter(name=name, seeks=True)
+        self.circuit = Circuit(name)
         self.usage = Usage()
         self._limits = _stated_by(())
         # In the order in which they asked last.
         self._sharing: list[weakref.ref[BaseService]] = []
+        self._stated: tuple[float | None, ...] = ()
         self._mean_output: dict[str | None, float] = {}
+        self._counters: dict[str | None, tuple[float, Callable[[str], int]]] = {}
 
     def share(self, service: BaseService) -> None:
         """Keep the limits that ``service`` and the others with this account state now.
 
         A limit that one leaves open is the others'; of those that set it, the last that asked.
         """
+        if len(self._sharing) == 1 and self._sharing[0]() is service:
+            if self._stated == (stated := _limits_of(service)):
+                return  # it is alone, and states what it did
+            self._stated = stated
         alive = (reference() for reference in self._sharing)
         sharing = [other for other in alive if other is not None and other is not service]
         sharing.append(service)
@@ -80,6 +101,15 @@ class Account:
     def unshare(self) -> None:
         """Forget the services; the limits that they stated hold until the next one asks."""
         self._sharing = []
+
+    def counter(self, model: str | None) -> Callable[[str], int]:
+        """Return what counts the tokens of a text for ``model``."""
+        now = time.monotonic()
+        until, count = self._counters.get(model, (now, tokens.estimate))
+        if until <= now:
+            count = tokens.counter(model)
+            self._counters[model] = now + _COUNTER_KEPT, count
+        return count
 
     def typical_output(self, model: str | None) -> float:
         """Return how many tokens a reply of ``model`` had so far."""
@@ -141,6 +171,14 @@ class Accounts:
         taken = {taken for taken, _, _ in self._asked}
         numbered = (f"{name} ({number})" for number in itertools.count(2))
         return next(free for free in itertools.chain((name,), numbered) if free not in taken)
+
+
+def _limits_of(service: BaseService) -> tuple[float | None, ...]:
+    return (
+        service.max_requests_per_minute,
+        service.max_tokens_per_minute,
+        service.max_concurrent,
+    )
 
 
 def _stated_by(sharing: Sequence[BaseService]) -> _Limits:

@@ -7,38 +7,29 @@ import itertools
 import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
 
 from nbconvo.client.accounts import Account, Accounts, AccountUsage
-from nbconvo.client.connection import Link, connected, new_http, proxy_for, timeouts
-from nbconvo.client.reading import deltas_of, failure_of, json_of
+from nbconvo.client.connection import error_of, proxy_for, took_too_long, was_silent
+from nbconvo.client.http import Pool, Response
+from nbconvo.client.patience import Link, Patience
+from nbconvo.client.reading import Reading, failure_of, object_of
 from nbconvo.client.ready import Ready
-from nbconvo.errors import ConnectionFailed, RateLimited, ServiceError, TimedOut
+from nbconvo.errors import ConnectionFailed, NbConvoError, RateLimited, ServiceError, TimedOut
 from nbconvo.limiter import LONGEST_WAIT, Limiter
 from nbconvo.messages import Delta, Message, Usage
-from nbconvo.services import BaseService, ModelInfo, Request
-
-if TYPE_CHECKING:
-    import io
-
-    import aiohttp
+from nbconvo.services import BaseService, ModelInfo
 
 __all__ = ["Client"]
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF, _JITTER = 0.5, 8.0, 0.25
 _CONNECT_ATTEMPTS = 3  # a server that is not there is told of soon
 _SILENT_ATTEMPTS = 2  # what timed out may be under way, and be paid for
+_JSON = {"Content-Type": "application/json"}
 _WORTH_A_NOTICE = 0.3  # seconds of waiting that a reader wonders about
-
-
-class _Again(Exception):
-    """A request failed and is to be tried again after ``delay`` seconds."""
-
-    def __init__(self, failed: ServiceError, delay: float) -> None:
-        super().__init__(failed)
-        self.failed = failed
-        self.delay = delay
 
 
 class Client:
@@ -57,7 +48,7 @@ class Client:
     ) -> None:
         self._sleep = sleep
         self._jitter = jitter
-        self._http: aiohttp.ClientSession | None = None
+        self._connections: tuple[Pool, Patience] | None = None
         self._accounts = Accounts()
         self._opened: dict[int, BaseService] = {}
 
@@ -83,31 +74,104 @@ class Client:
     ) -> AsyncGenerator[Delta]:
         """Ask, and yield the reply's deltas as they come; the last ones hold the usage.
 
-        A request that fails before its reply has begun is tried again, as often as the service
-        allows and at the time that it asks for; once it has begun never. ``bulk`` names the bulk
-        work that it belongs to, which gives way to what people wait for.
+        A request that fails before its reply has begun is tried again, as often and as long as
+        the service allows, at the time that it asks for; once it has begun never. ``bulk`` names
+        the bulk work that it belongs to, which gives way to what people wait for.
 
         Raises:
-            MissingKey, RequestTooLarge: Before anything is sent.
+            MissingKey, RequestTooLarge, ServiceDown: Before anything is sent.
             ServiceError: If the service does not answer as asked.
         """
-        service.checked_key()
+        batches = self.batches(service, messages, model, options, bulk=bulk)
+        try:
+            async for batch in batches:
+                for delta in batch:
+                    yield delta
+        finally:
+            await batches.aclose()
+
+    async def batches(
+        self,
+        service: BaseService,
+        messages: Sequence[Message],
+        model: str | None,
+        options: Mapping[str, Any],
+        *,
+        bulk: Hashable = None,
+    ) -> AsyncGenerator[list[Delta]]:
+        """As :meth:`stream`, yielding together the deltas that came together."""
+        headers = service.request_headers()  # before anything is opened: the key may be missing
         await self._open(service)
-        typical = self._accounts.of(service).typical_output(model)
-        ready = Ready.of(service, messages, model, options, typical)
         account = self._account(service)
+        ready = Ready.of(service, headers, messages, model, options, account)
         self._accounts.show(account, service)
+        limiter, now = account.limiter, asyncio.get_running_loop().time
+        left = service.total_timeout
         for attempt in itertools.count(1):
+            waits = attempt > 1
+            if not waits and (notice := _waiting(service, limiter, ready.expected)):
+                waits = True
+                yield [Delta(notice=notice)]
+            permit = await limiter.acquire(
+                ready.expected,
+                output=ready.expected - ready.prompt,
+                first=attempt > 1,
+                bulk=bulk,
+            )
+            sent_at = now()
+            link = Link(service.timeout, sent_at + left)
+            usage, output, response = None, 0, None
             try:
-                async with aclosing(self._attempt(ready, account, attempt, bulk)) as deltas:
-                    async for delta in deltas:
-                        yield delta
+                if attempt == 1:
+                    account.circuit.admit(lambda: _is_alone(limiter))
+                if waits:
+                    yield [Delta(notice="")]  # the wait is over, the request on its way
+                response = await self._send(ready, link)
+                if response.status >= 400:
+                    failure = await failure_of(service, response, link, model)
+                    refused = isinstance(failure, RateLimited)
+                    account.observe(permit, response.headers, refused=refused)
+                    raise failure
+                account.observe(permit, response.headers)
+                reading = Reading(ready, response, link)
+                while (batch := await reading.next()) is not None:
+                    for delta in batch:
+                        output += len(delta.text) + len(delta.reasoning)
+                        if delta.usage is not None:
+                            usage = delta.usage
+                    if batch:
+                        yield batch
+                if usage is None:
+                    usage = _estimated(ready, output)
+                    yield [Delta(usage=usage)]
+                account.circuit.answered()
+                account.learn_output(model, usage.output_tokens / ready.replies)
                 return
-            except _Again as again:
-                failed, delay = again.failed, again.delay
-            yield Delta(notice=f"{failed}; trying again in {delay:.3g} s")
+            except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
+                left -= now() - sent_at
+                failed = error_of(raised, service, link)
+                delay = self._delay(failed, ready, account, attempt, -1.0 if link.begun else left)
+            finally:
+                link.leave()
+                if response is not None:
+                    response.close()
+                if usage is None and output:  # it broke off, or its reader left
+                    usage = _estimated(ready, output)
+                is_error = response is not None and response.status >= 400
+                used = 0 if is_error else usage.total_tokens if usage else ready.prompt
+                account.settle(permit, used if link.reached else None, usage)
+            yield [Delta(notice=f"{failed}; trying again in {delay:.3g} s")]
             if not isinstance(failed, RateLimited):  # else the limiter waits
                 await self._sleep(delay)
+                left -= delay
+
+    async def warm(self, service: BaseService) -> None:
+        """Have a connection at hand for the next request; nothing is sent, no failure told."""
+        with suppress(aiohttp.ClientError, NbConvoError, OSError):
+            await self._open(service)
+            headers, pool = service.request_headers(), self._ensure_connections()[0]
+            route = pool.route("POST", service.request((), None, {}).url, headers)
+            (await pool.connect(route, service.connect_timeout)).release()
 
     async def models(self, service: BaseService) -> tuple[ModelInfo, ...]:
         """Return the models that the service offers.
@@ -119,103 +183,104 @@ class Client:
         service.checked_key()
         await self._open(service)
         request = service.models_request()
-        with connected(service, Link()):
-            async with self._send(service, request) as response:
-                if response.status >= 400:
-                    raise await failure_of(service, response, None)
-                return service.models(await json_of(service, response))
+        link = Link()
+        try:
+            # Asked for so seldom that aiohttp's own session does it, over the same connections.
+            async with aiohttp.ClientSession(
+                connector=self._ensure_connections()[0].connector,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            ) as http:
+                response = await http.request(
+                    "GET",
+                    request.url,
+                    headers=service.request_headers() | dict(request.headers),
+                    proxy=proxy_for(request.url),
+                    timeout=aiohttp.ClientTimeout(
+                        total=service.total_timeout,
+                        connect=service.connect_timeout,
+                        sock_read=service.timeout,
+                    ),
+                    allow_redirects=False,
+                )
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise error_of(error, service, link) from None
+        if response.status >= 400:
+            said = body.decode("utf-8", "replace")
+            raise service.failure(response.status, response.headers, said, None)
+        return service.models(object_of(service, body))
 
     async def close(self) -> None:
         """Close the connections, and the services that brought a server of their own."""
         opened, self._opened = self._opened, {}
         self._accounts.unshare()
-        http, self._http = self._http, None
-        if http is not None:
-            await http.close()
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            pool, patience = connections
+            patience.stop()
+            await pool.close()
         for service in opened.values():
             await service.close()
 
-    async def _attempt(
-        self, ready: Ready, account: Account, attempt: int, bulk: Hashable
-    ) -> AsyncGenerator[Delta]:
-        """Send the request once, within the limits, and settle with them whatever happens.
-
-        Raises:
-            _Again: If it failed before the reply began, and is to be tried again.
-        """
-        service, limiter = ready.service, account.limiter
-        waits = attempt > 1
-        if attempt == 1 and (notice := _waiting(service, limiter, ready.expected)):
-            waits = True
-            yield Delta(notice=notice)
-        permit = await limiter.acquire(
-            ready.expected, output=ready.expected - ready.prompt, first=attempt > 1, bulk=bulk
+    async def _send(self, ready: Ready, link: Link) -> Response:
+        """Send the request; return the response once its head has come."""
+        service = ready.service
+        pool, patience = self._ensure_connections()
+        route = pool.route(
+            "POST", ready.request.url, {**_JSON, **ready.headers, **ready.request.headers}
         )
-        link = Link()
-        used, usage, output = ready.prompt, None, 0
-        try:
-            if waits:
-                yield Delta(notice="")  # the wait is over, the request on its way
-            with connected(service, link):
-                async with self._send(service, ready.request, ready.data) as response:
-                    if response.status >= 400:
-                        used = 0
-                        failure = await failure_of(service, response, ready.model)
-                        refused = isinstance(failure, RateLimited)
-                        account.observe(permit, response.headers, refused=refused)
-                        raise failure
-                    account.observe(permit, response.headers)
-                    async with aclosing(deltas_of(ready, response, link)) as deltas:
-                        async for delta in deltas:
-                            output += len(delta.text) + len(delta.reasoning)
-                            usage = delta.usage or usage
-                            used = usage.total_tokens if usage else ready.prompt + output // 4
-                            yield delta
-            if usage is None:
-                usage = _estimated(ready, output)
-                yield Delta(usage=usage)
-            account.learn_output(ready.model, usage.output_tokens / ready.replies)
-        except ServiceError as error:
-            delay = error.retry_after or self._backoff(attempt)
-            if isinstance(error, RateLimited):
-                # For everybody, and before the permit is settled, which lets the next one go.
-                # This request goes first afterwards.
-                limiter.pause(delay)
-            if link.begun or delay > LONGEST_WAIT or not _worth_another(service, error, attempt):
-                if attempt > 1:
-                    error.args = (f"{error}; tried {attempt} times",)
-                raise
-            raise _Again(error, delay) from None
-        finally:
-            if usage is None and output:  # it broke off, or its reader left
-                usage = _estimated(ready, output)
-            account.settle(permit, used if link.reached else None, usage)
+        connection = await pool.connect(route, service.connect_timeout)
+        link.reached = True
 
-    def _send(
-        self, service: BaseService, request: Request, data: bytes | io.BytesIO | None = None
-    ) -> Any:
-        """Return the request under way, to be entered; its connection comes from the pool."""
-        if self._http is None:
-            self._http = new_http()
-        kind = {} if data is None else {"Content-Type": "application/json"}
-        return self._http.request(
-            "GET" if data is None else "POST",
-            request.url,
-            data=data,
-            headers=kind | service.request_headers() | dict(request.headers),
-            proxy=proxy_for(request.url),
-            timeout=timeouts(service.timeout),
-            allow_redirects=False,
-        )
+        def sent(end: Callable[[BaseException], None]) -> None:
+            def give_up(in_all: bool) -> None:
+                end(took_too_long(service) if in_all else was_silent(service, link))
+
+            patience.watch(link, give_up)
+
+        response = await pool.send(connection, route, ready.payload, ready.more, sent)
+        link.heard = math.inf
+        return response
+
+    def _ensure_connections(self) -> tuple[Pool, Patience]:
+        if self._connections is None:
+            self._connections = Pool(), Patience(asyncio.get_running_loop())
+        return self._connections
 
     async def _open(self, service: BaseService) -> None:
         if type(service).close is not BaseService.close:
             self._opened[id(service)] = service
         await service.open()
 
-    def _backoff(self, attempt: int) -> float:
+    def _delay(
+        self, error: ServiceError, ready: Ready, account: Account, attempt: int, left: float
+    ) -> float:
+        """Return after how many seconds a request that failed is tried again.
+
+        Args:
+            error: How it failed.
+            ready: The request.
+            account: Whose it is.
+            attempt: Which sending failed, from 1.
+            left: Seconds that remain for all further attempts; none below 0.
+
+        Raises:
+            ServiceError: If it is not tried again: the very ``error``.
+        """
         backoff = min(_FIRST_BACKOFF * 2.0 ** (attempt - 1), _LONGEST_BACKOFF)
-        return backoff * (1 - _JITTER * self._jitter())
+        delay = error.retry_after or backoff * (1 - _JITTER * self._jitter())
+        if isinstance(error, RateLimited):
+            # For everybody, and before the permit is settled, which lets the next one go. This
+            # request goes first afterwards.
+            account.limiter.pause(delay)
+        is_too_late = delay > min(left, LONGEST_WAIT)
+        if is_too_late or not _worth_another(ready.service, error, attempt):
+            account.circuit.gave_up(error)
+            if attempt > 1:
+                error.args = (f"{error}; tried {attempt} times",)
+            raise error from None
+        return delay
 
     def _account(self, service: BaseService) -> Account:
         """Return the service's account, with the limits that it states now."""
@@ -233,6 +298,12 @@ def _worth_another(service: BaseService, error: ServiceError, attempt: int) -> b
     return error.retryable and attempt < attempts
 
 
+def _is_alone(limiter: Limiter) -> bool:
+    """Whether the request that has just been admitted is the only one."""
+    usage = limiter.usage()
+    return usage.in_flight == 1 and usage.queued == 0
+
+
 def _estimated(ready: Ready, output: int) -> Usage:
     """Return the usage of a reply of ``output`` characters whose service told none."""
     return Usage(ready.prompt, output // 4, requests=1, estimated=True)
@@ -240,10 +311,11 @@ def _estimated(ready: Ready, output: int) -> Usage:
 
 def _waiting(service: BaseService, limiter: Limiter, expected: int) -> str | None:
     """Say why the request has to wait, if a reader would wonder."""
-    wait, usage = limiter.wait(expected), limiter.usage()
+    if (wait := limiter.wait(expected)) <= _WORTH_A_NOTICE:
+        return None
+    usage = limiter.usage()
     most = usage.max_tokens_per_minute
-    refused = usage.paused_for > LONGEST_WAIT or (most is not None and expected > most)
-    if wait <= _WORTH_A_NOTICE or refused:
+    if usage.paused_for > LONGEST_WAIT or (most is not None and expected > most):
         return None
     how_long = f"{math.ceil(wait)} s" if math.isfinite(wait) else "for a place"
     return f"waiting {how_long}: the limit of {service.name} is reached"

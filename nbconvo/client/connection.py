@@ -1,44 +1,21 @@
-"""Connections: the pool, the time-outs, the proxies, and what it means when one fails."""
+"""Which way a request goes, and what it means when its connection fails."""
 
 from __future__ import annotations
 
 import os
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from nbconvo.errors import ConnectionFailed, InputError, ProtocolError, TimedOut
+from nbconvo.client.patience import Link
+from nbconvo.errors import ConnectionFailed, InputError, ProtocolError, ServiceError, TimedOut
 from nbconvo.services import BaseService
 from nbconvo.services.checks import shown_url
 
-__all__ = ["Link", "connected", "new_http", "proxy_for", "timeouts"]
+__all__ = ["error_of", "proxy_for", "took_too_long", "was_silent"]
 
-_CONNECT_TIMEOUT = 10.0  # seconds
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def new_http() -> aiohttp.ClientSession:
-    """Return a pool of connections for all services."""
-    return aiohttp.ClientSession(
-        # No limit here: the limiter decides who goes, and a second queue behind it would
-        # hold back requests whose permit is already counted as spent.
-        connector=aiohttp.TCPConnector(limit=0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-
-
-def timeouts(seconds: float) -> aiohttp.ClientTimeout:
-    """Time to wait for the first byte and between two; a reply as a whole may take any time."""
-    return aiohttp.ClientTimeout(
-        total=None, sock_connect=_connect_timeout(seconds), sock_read=seconds
-    )
-
-
-def _connect_timeout(seconds: float) -> float:
-    return min(seconds, _CONNECT_TIMEOUT)
 
 
 def proxy_for(url: str) -> str | None:
@@ -50,62 +27,64 @@ def proxy_for(url: str) -> str | None:
     return urllib.request.getproxies().get(parts.scheme)
 
 
-class Link:
-    """How far a request got.
+def was_silent(service: BaseService, link: Link) -> TimedOut:
+    """Return the error of a service that sent nothing for as long as it may."""
+    where = "in the middle of the reply" if link.begun else "after the request was sent"
+    return TimedOut(
+        f"{service.name}: nothing came for {service.timeout:g} s {where}; "
+        "a longer wait is set with timeout= on the service"
+    )
 
-    Attributes:
-        reached: False when it surely never left.
-        begun: Whether any of the reply has come, if only who speaks: it is paid for.
+
+def took_too_long(service: BaseService) -> TimedOut:
+    """Return the error of a request that took longer in all than it may."""
+    return TimedOut(
+        f"{service.name}: the reply was not complete within {service.total_timeout:g} s; "
+        "a longer time is set with total_timeout= on the service",
+        retryable=False,
+    )
+
+
+def error_of(error: Exception, service: BaseService, link: Link) -> ServiceError:
+    """Return our error for what aiohttp raised; it names the service and the remedy.
+
+    Raises:
+        InputError: If the address cannot be used.
     """
-
-    __slots__ = ("begun", "reached")
-
-    def __init__(self) -> None:
-        self.reached = True
-        self.begun = False
-
-
-@contextmanager
-def connected(service: BaseService, link: Link) -> Iterator[None]:
-    """Turn what aiohttp raises into our errors, which name the service and the remedy."""
-    try:
-        yield
-    except aiohttp.ClientConnectorCertificateError as error:
-        link.reached = False
-        raise ConnectionFailed(
-            f"{service.name}: the certificate of {error.host} is not trusted: "
-            f"{error.certificate_error}",
+    if isinstance(error, ServiceError):
+        return error
+    name, address = service.name, shown_url(service.base_url)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return ConnectionFailed(
+            f"{name}: the certificate of {error.host} is not trusted: {error.certificate_error}",
             retryable=False,
-        ) from None
-    except aiohttp.ClientConnectorError as error:
-        link.reached = False
-        raise ConnectionFailed(
-            f"{service.name}: cannot connect to {error.host}:{error.port} "
+        )
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ConnectionFailed(
+            f"{name}: no address found for {error.host} ({_reason(error.os_error)}); is there a "
+            f"network, and is base_url {address!r} right?"
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectionFailed(
+            f"{name}: cannot connect to {error.host}:{error.port} "
             f"({_reason(error.os_error)}); is the server running, and "
-            f"is base_url {shown_url(service.base_url)!r} right?"
-        ) from None
-    except aiohttp.ConnectionTimeoutError:
-        link.reached = False
-        raise ConnectionFailed(
-            f"{service.name}: no connection within {_connect_timeout(service.timeout):g} s; is "
-            f"base_url {shown_url(service.base_url)!r} right, and does a proxy stand between?"
-        ) from None
-    except aiohttp.InvalidURL:
-        link.reached = False
-        raise InputError(
-            f"{service.name}: base_url {shown_url(service.base_url)!r} cannot be used"
-        ) from None
-    except TimeoutError:
-        raise TimedOut(
-            f"{service.name}: nothing came for {service.timeout:g} s; "
-            "a longer wait is set with timeout= on the service"
-        ) from None
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError):
-        raise ConnectionFailed(f"{service.name}: the connection was lost") from None
-    except aiohttp.ClientError as error:
-        raise ProtocolError(
-            f"{service.name}: what came is not HTTP that can be read ({type(error).__name__})"
-        ) from None
+            f"is base_url {address!r} right?"
+        )
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return ConnectionFailed(
+            f"{name}: no connection within {service.connect_timeout:g} s; is base_url {address!r} "
+            "right, and does a proxy stand between? a longer wait is set with connect_timeout= "
+            "on the service"
+        )
+    if isinstance(error, aiohttp.InvalidURL):
+        raise InputError(f"{name}: base_url {address!r} cannot be used") from None
+    if isinstance(error, TimeoutError):
+        return was_silent(service, link)
+    if isinstance(
+        error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | aiohttp.ClientPayloadError
+    ):
+        return ConnectionFailed(f"{name}: the connection was lost")
+    return ProtocolError(f"{name}: what came is not HTTP that can be read ({type(error).__name__})")
 
 
 def _reason(error: OSError) -> str:

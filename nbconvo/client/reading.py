@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, suppress
-from dataclasses import replace
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 
-from nbconvo.client.connection import Link
+from nbconvo.client.encoding import decoded, decoded_all
+from nbconvo.client.http import Response
+from nbconvo.client.patience import Link
+from nbconvo.client.pieces import Pieces, clean
 from nbconvo.client.ready import Ready
 from nbconvo.errors import ProtocolError, ServiceError, StreamCut
 from nbconvo.messages import Delta
@@ -19,137 +22,209 @@ from nbconvo.services import BaseService
 from nbconvo.services.failures import status_of
 from nbconvo.sse import Decoder
 
-__all__ = ["deltas_of", "failure_of", "json_of"]
+__all__ = ["Reading", "failure_of", "object_of"]
 
 _LONGEST_ERROR = 65536  # bytes of an error body that are read
+_DONE = b"[DONE]"
 _LAST_BYTES = 0.1  # seconds that a service has to end a response whose reply is complete
 
 
-async def deltas_of(
-    ready: Ready, response: aiohttp.ClientResponse, link: Link
-) -> AsyncGenerator[Delta]:
-    """Yield the deltas of a response, streamed or whole; ``link`` is told when it begins.
+class Reading:
+    """The reply that a response brings, streamed or whole, one buffer of bytes after the other.
 
     A stream is complete when a ``finish_reason`` was seen of each alternative, not when it
     merely ends.
 
-    Raises:
-        StreamCut: If the stream ends before its reply does.
-        ProtocolError: If what came is no reply.
-        ServiceError: If an event reports a failure.
+    Args:
+        ready: What was asked.
+        response: Where the stream comes from.
+        link: Told when the reply begins.
     """
-    service, model = ready.service, ready.model
-    if response.content_type == "application/json":
+
+    __slots__ = (
+        "_decoder",
+        "_ended",
+        "_error",
+        "_is_whole",
+        "_link",
+        "_pieces",
+        "_ready",
+        "_response",
+    )
+
+    def __init__(self, ready: Ready, response: Response, link: Link) -> None:
+        self._ready = ready
+        self._response = response
+        self._link = link
+        self._decoder = Decoder()
+        self._pieces = Pieces()
+        self._error: Exception | None = None
+        self._ended = False
+        self._is_whole = response.content_type == "application/json"
+
+    async def next(self) -> list[Delta] | None:
+        """Return the deltas that the next bytes bring, perhaps none; ``None`` at the end.
+
+        Raises:
+            StreamCut: If the stream ends before its reply does.
+            ProtocolError: If what came is no reply.
+            ServiceError: If an event reports a failure; the deltas before it were returned.
+        """
+        if self._error is not None:
+            self._fail(self._error)
+            return None
+        if self._ended:
+            await self._finish()
+            return None
+        if self._is_whole:
+            self._ended = True
+            return await self._whole()
         try:
-            body = await json_of(service, response)
+            data = await heard(self._response, self._link)
+        except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
+            self._fail(error)
+            return None
+        if data:
+            return self._deltas(self._decoder.data(data))
+        self._ended = True
+        return self._deltas(self._decoder.end_data())
+
+    async def _whole(self) -> list[Delta]:
+        service, response = self._ready.service, self._response
+        try:
+            data = await heard(response, self._link)
+            while not response.read:
+                data += await heard(response, self._link)
         except aiohttp.ClientError:
-            link.begun = True  # it was answered, and is paid for
+            self._link.begun = True  # it was answered, and is paid for
             raise _cut(service) from None
-        _check(service, response, body, model)
-        found = list(service.reply(body))
+        body = object_of(service, data)
+        if "error" in body:
+            _check(service, response, body, self._ready.model)
+        found = [clean(delta) for delta in service.reply(body)]
         if not any(delta.finish_reason for delta in found):
             raise ProtocolError(f"{service.name}: the response holds no reply")
-        for delta in found:
-            yield _clean(delta)
-        return
-    pieces = _Pieces()
-    try:
-        async with aclosing(_events(service, response)) as events:
-            async for event in events:
-                _check(service, response, event, model)
+        return found
+
+    def _deltas(self, values: list[bytes]) -> list[Delta]:
+        """Return the deltas of events; what one of them reports is raised next time."""
+        found: list[Delta] = []
+        if not values:
+            return found
+        if values[-1] == _DONE:
+            self._ended = True
+            values.pop()
+        service, link, joined = self._ready.service, self._link, self._pieces.joined
+        events = decoded_all(values)
+        try:
+            for event in self._one_by_one(values) if events is None else events:
+                if type(event) is not dict:
+                    event = object_of(service, json.dumps(event).encode())
+                if "error" in event:
+                    _check(service, self._response, event, self._ready.model)
                 link.begun = True
                 for delta in service.deltas(event):
-                    if (piece := pieces.joined(delta)) is not None:
-                        yield piece
-    except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
+                    if (piece := joined(delta)) is not None:
+                        found.append(piece)
+        except Exception as error:  # a user's own service may raise anything
+            self._error = error
+        return found
+
+    def _one_by_one(self, values: list[bytes]) -> Iterator[dict[str, Any]]:
+        for value in values:
+            if value.strip() == _DONE:
+                self._ended = True
+                return
+            yield object_of(self._ready.service, value)
+
+    def _fail(self, error: Exception) -> None:
         # What comes after the end of the reply cannot harm it, nor can its not coming.
-        if pieces.complete(ready.replies):
+        of_the_service = isinstance(error, aiohttp.ClientError | TimeoutError | ServiceError)
+        if of_the_service and self._pieces.complete(self._ready.replies):
             return
         is_cut = isinstance(error, aiohttp.ClientError) and not isinstance(error, TimeoutError)
-        if link.begun and is_cut:
-            raise _cut(service) from None
-        raise
-    # Of a stream that ends well no more is to come: some services give one reply for any n.
-    if not pieces.complete(1):
-        raise _cut(service) if link.begun else _no_reply(service, response)
+        if self._link.begun and is_cut:
+            raise _cut(self._ready.service) from None
+        raise error
+
+    async def _finish(self) -> None:
+        if self._is_whole:
+            return
+        await self._read_to_end()
+        # Of a stream that ends well no more is to come: some services give one reply for any n.
+        if not self._pieces.complete(1):
+            service = self._ready.service
+            raise _cut(service) if self._link.begun else _no_reply(service, self._response)
+
+    async def _read_to_end(self) -> None:
+        """Read the end of the response: a connection with a rest in it serves no other request."""
+        if self._response.read:
+            return
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(_LAST_BYTES):
+                while await self._response.chunk():
+                    pass
 
 
 async def failure_of(
-    service: BaseService, response: aiohttp.ClientResponse, model: str | None
+    service: BaseService, response: Response, link: Link, model: str | None
 ) -> ServiceError:
     """Return the error that a response with an error status stands for."""
-    body = await _start_of_body(response)
+    body = await _start_of_body(response, link)
     error = service.failure(response.status, response.headers, body, model)
     if (said := response.headers.get("x-should-retry")) in {"true", "false"}:
         error.retryable = said == "true"
     return error
 
 
-async def json_of(service: BaseService, response: aiohttp.ClientResponse) -> Mapping[str, Any]:
-    """Return the JSON object that a response holds; blank lines before it are allowed."""
-    return _object(service, (await response.read()).decode("utf-8", "replace"))
+def object_of(service: BaseService, data: bytes) -> dict[str, Any]:
+    """Return the JSON object that ``data`` is; blank lines before it are allowed.
+
+    Raises:
+        ProtocolError: If it is none.
+    """
+    try:
+        found = decoded(data)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        said = _start(service, data.decode("utf-8", "replace"))
+        raise ProtocolError(f"{service.name}: what came is not a reply: {said}")
+    return found
 
 
-async def _start_of_body(response: aiohttp.ClientResponse) -> str:
+async def _start_of_body(response: Response, link: Link) -> str:
+    """Return the first bytes of an error's body: enough of it to tell what it says."""
     body = bytearray()
-    with suppress(aiohttp.ClientError, TimeoutError):  # the status is known, so part will do
-        async for chunk in response.content.iter_any():
+    # The status is known, so a part will do.
+    with suppress(aiohttp.ClientError, TimeoutError, ServiceError):
+        while len(body) < _LONGEST_ERROR and (chunk := await heard(response, link)):
             body += chunk
-            if len(body) >= _LONGEST_ERROR:
-                break
     return body.decode("utf-8", "replace")
 
 
-async def _events(
-    service: BaseService, response: aiohttp.ClientResponse
-) -> AsyncGenerator[Mapping[str, Any]]:
-    decoder = Decoder()
-    async for chunk in response.content.iter_any():
-        for event in decoder.feed(chunk):
-            if event.data.strip() == "[DONE]":
-                await _read_to_end(response)
-                return
-            yield _object(service, event.data)
-    for event in decoder.end():
-        if event.data.strip() != "[DONE]":
-            yield _object(service, event.data)
-
-
-async def _read_to_end(response: aiohttp.ClientResponse) -> None:
-    """Read the end of the response: a connection with a rest in it serves no other request."""
-    with suppress(aiohttp.ClientError, TimeoutError):
-        async with asyncio.timeout(_LAST_BYTES):
-            while await response.content.readany():
-                pass
-
-
-def _object(service: BaseService, text: str) -> Mapping[str, Any]:
+async def heard(response: Response, link: Link) -> bytes:
+    """Return the next bytes; only while they are waited for can the service be too slow."""
+    link.heard = asyncio.get_running_loop().time()
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        raise ProtocolError(f"{service.name}: what came is not a reply: {_start(service, text)}")
-    return data
+        return await response.chunk()
+    finally:
+        link.heard = math.inf
 
 
 def _check(
-    service: BaseService,
-    response: aiohttp.ClientResponse,
-    data: Mapping[str, Any],
-    model: str | None,
+    service: BaseService, response: Response, data: Mapping[str, Any], model: str | None
 ) -> None:
     """Raise what an ``error`` in the data reports; it counts even under HTTP 200."""
-    if not (error := data.get("error")):
-        return
-    raise service.failure(status_of(error), response.headers, json.dumps(data), model)
+    if error := data.get("error"):
+        raise service.failure(status_of(error), response.headers, json.dumps(data), model)
 
 
 def _cut(service: BaseService) -> StreamCut:
     return StreamCut(f"{service.name}: the reply broke off before its end; ask again")
 
 
-def _no_reply(service: BaseService, response: aiohttp.ClientResponse) -> ServiceError:
+def _no_reply(service: BaseService, response: Response) -> ServiceError:
     if response.content_type == "text/event-stream":
         return _cut(service)
     return ProtocolError(
@@ -161,67 +236,3 @@ def _start(service: BaseService, text: str) -> str:
     from nbconvo.keys import scrub
 
     return repr(scrub(text[:80], service.key))
-
-
-class _Pieces:
-    """Makes deltas that each say something, and knows which alternatives have ended."""
-
-    def __init__(self) -> None:
-        self._begun: set[int] = set()
-        self._finished: set[int] = set()
-        self._held: dict[int, tuple[str, str]] = {}
-        self._model: str | None = None
-
-    def complete(self, replies: int) -> bool:
-        """Whether all alternatives that began have ended, and at least so many."""
-        return self._begun == self._finished and len(self._finished) >= replies
-
-    def joined(self, delta: Delta) -> Delta | None:
-        """Return the delta with what earlier ones left for it, or ``None`` if it says nothing.
-
-        A model's name waits for the first words, and so does the first half of a character that
-        the service cut in two: half a surrogate pair at a delta's end.
-        """
-        delta = self._whole(delta)
-        says = delta.text or delta.reasoning or delta.finish_reason
-        if says:
-            self._begun.add(delta.index)
-        if delta.finish_reason:
-            self._finished.add(delta.index)
-        self._model = delta.model or self._model
-        if not says and delta.usage is None:
-            return None
-        model, self._model = self._model, None
-        return delta if delta.model == model else replace(delta, model=model)
-
-    def _whole(self, delta: Delta) -> Delta:
-        text, reasoning = self._held.pop(delta.index, ("", ""))
-        if text or reasoning or not _is_whole(delta):
-            text, half = _split(text + delta.text)
-            reasoning, other_half = _split(reasoning + delta.reasoning)
-            if delta.finish_reason is not None:
-                text, reasoning = text + half, reasoning + other_half
-            elif half or other_half:
-                self._held[delta.index] = (half, other_half)
-            delta = replace(delta, text=text, reasoning=reasoning)
-        return _clean(delta)
-
-
-def _split(text: str) -> tuple[str, str]:
-    """Split off the first half of a surrogate pair at the end of ``text``."""
-    return (text[:-1], text[-1]) if "\ud800" <= text[-1:] <= "\udbff" else (text, "")
-
-
-def _is_whole(delta: Delta) -> bool:
-    return delta.text.isascii() and delta.reasoning.isascii()
-
-
-def _clean(delta: Delta) -> Delta:
-    """Return the delta with surrogates paired, or replaced where they can't be."""
-    if _is_whole(delta):
-        return delta
-    return replace(delta, text=_paired(delta.text), reasoning=_paired(delta.reasoning))
-
-
-def _paired(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

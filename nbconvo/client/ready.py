@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from nbconvo import tokens
-from nbconvo.errors import InputError
+from nbconvo.client.accounts import Account
+from nbconvo.client.encoding import encoded
 from nbconvo.messages import Message
 from nbconvo.services import BaseService, Request
 
 __all__ = ["Ready"]
-
-_LARGE = 2**20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,9 @@ class Ready:
     """A request, its body encoded once, and what it is expected to take.
 
     Attributes:
+        headers: Those of every request to the service; secret ones don't print.
         payload: The body as it is sent.
+        more: Headers of this request alone: who reads it twice knows that it is one.
         prompt: Tokens of the messages.
         replies: How many alternatives are asked for.
         expected: Tokens of the prompt and all replies, to be reserved.
@@ -31,7 +31,9 @@ class Ready:
 
     service: BaseService
     request: Request
+    headers: Mapping[str, str]
     payload: bytes
+    more: Mapping[str, str]
     model: str | None
     prompt: int
     replies: int
@@ -41,31 +43,24 @@ class Ready:
     def of(
         cls,
         service: BaseService,
+        headers: Mapping[str, str],
         messages: Sequence[Message],
         model: str | None,
         options: Mapping[str, Any],
-        typical: float,
+        account: Account,
     ) -> Self:
-        """Return the request for these messages; ``typical`` is how many tokens a reply had so far.
+        """Return the request for these messages; its ``account`` knows what replies took so far.
 
         Raises:
             InputError: If an option cannot be sent as JSON.
         """
         request = service.request(messages, model, options)
-        prompt = tokens.prompt_tokens(messages, model)
+        prompt = tokens.prompt_tokens(messages, count=account.counter(model))
         replies = options.get("n") or 1
-        expected = prompt + int((options.get("max_tokens") or typical) * replies)
-        return cls(service, request, _encoded(request.body), model, prompt, replies, expected)
-
-    @property
-    def data(self) -> bytes | io.BytesIO:
-        """The payload for one sending; aiohttp would send large bytes in one piece, and warns."""
-        return self.payload if len(self.payload) < _LARGE else io.BytesIO(self.payload)
-
-
-def _encoded(body: Mapping[str, Any] | None) -> bytes:
-    try:
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"an option cannot be sent as JSON: {error}") from None
-    return text.encode("utf-8", "replace")
+        expected = prompt + int(
+            (options.get("max_tokens") or account.typical_output(model)) * replies
+        )
+        header = service.idempotency_header
+        more = {header: f"nbconvo-{uuid.uuid4()}"} if header else {}
+        payload = encoded(request.body)
+        return cls(service, request, headers, payload, more, model, prompt, replies, expected)

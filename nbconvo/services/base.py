@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -59,6 +59,9 @@ class BaseService:
         max_concurrent: How many requests may be in flight at once; ``None`` is no limit.
         max_attempts: How often one request is tried in all.
         timeout: Seconds to wait for the first byte, and between two.
+        connect_timeout: Seconds to wait for a connection.
+        total_timeout: Seconds that a request may take in all: its attempts, the pauses between
+            them and its reply. Waiting for a limit does not count.
         headers: Sent with every request, over the service's own.
         name: What to call it, where the class's own name does not tell enough.
 
@@ -74,6 +77,8 @@ class BaseService:
     listed_as: str | None = None
     address: ClassVar[str] = ""
     default_model: ClassVar[str | None] = None
+    #: The header whose value tells the service that a request is one it may know already.
+    idempotency_header: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -85,6 +90,8 @@ class BaseService:
         max_concurrent: int | None = None,
         max_attempts: int = 5,
         timeout: float = 120.0,
+        connect_timeout: float = 10.0,
+        total_timeout: float = 1800.0,
         headers: Mapping[str, str] | None = None,
         name: str | None = None,
     ) -> None:
@@ -96,8 +103,13 @@ class BaseService:
             ("max_concurrent", max_concurrent),
         ):
             check_positive(label, value)
-        check_positive("max_attempts", max_attempts, optional=False)
-        check_positive("timeout", timeout, optional=False)
+        for label, value in (
+            ("max_attempts", max_attempts),
+            ("timeout", timeout),
+            ("connect_timeout", connect_timeout),
+            ("total_timeout", total_timeout),
+        ):
+            check_positive(label, value, optional=False)
         self.name = checked_text("name", name) or self.name
         self._key = api_key
         url = checked_text("base_url", base_url)
@@ -107,13 +119,17 @@ class BaseService:
         self.max_concurrent = max_concurrent
         self.max_attempts = max_attempts
         self.timeout = timeout
+        self.connect_timeout = connect_timeout
+        self.total_timeout = total_timeout
         self.headers = headers
 
     @property
     def base_url(self) -> str:
         """The address in force: the argument, else the environment's, else the service's own."""
+        if self._base_url:
+            return self._base_url
         variable = os.environ.get(f"{self._variable_prefix}_BASE_URL")
-        url = self._base_url or (checked_url(variable) if variable else self.address)
+        url = checked_url(variable) if variable else self.address
         if not url:
             raise InputError(f"service {self.name!r} has no address; pass base_url=")
         return url
@@ -183,12 +199,12 @@ class BaseService:
         """Return the request that asks ``model`` to go on with ``messages``."""
         raise NotImplementedError
 
-    def deltas(self, event: Mapping[str, Any]) -> Iterator[Delta]:
-        """Yield the deltas that one event of the stream holds (its JSON data, decoded)."""
+    def deltas(self, event: dict[str, Any]) -> Iterable[Delta]:
+        """Return the deltas that one event of the stream holds (its JSON data, decoded)."""
         raise NotImplementedError
 
-    def reply(self, body: Mapping[str, Any]) -> Iterator[Delta]:
-        """Yield a reply that came whole, as deltas; the last has a ``finish_reason``."""
+    def reply(self, body: dict[str, Any]) -> Iterable[Delta]:
+        """Return a reply that came whole, as deltas; the last has a ``finish_reason``."""
         raise NotImplementedError
 
     def models_request(self) -> Request:

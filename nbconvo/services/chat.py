@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from nbconvo.errors import ServiceError
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services.base import BaseService, ModelInfo, Request
 from nbconvo.services.failures import status_of
@@ -51,13 +52,13 @@ class ChatService(BaseService):
         }
         return Request(f"{self.base_url}/chat/completions", body)
 
-    def deltas(self, event: Mapping[str, Any]) -> Iterator[Delta]:
-        """Yield the deltas of one chunk."""
-        yield from self._deltas(event, "delta")
+    def deltas(self, event: dict[str, Any]) -> list[Delta]:
+        """Return the deltas of one chunk."""
+        return self._deltas(event, "delta")
 
-    def reply(self, body: Mapping[str, Any]) -> Iterator[Delta]:
-        """Yield a reply that was not streamed, as deltas."""
-        yield from self._deltas(body, "message")
+    def reply(self, body: dict[str, Any]) -> list[Delta]:
+        """Return a reply that was not streamed, as deltas."""
+        return self._deltas(body, "message")
 
     def models(self, body: Mapping[str, Any]) -> tuple[ModelInfo, ...]:
         """Return the models of ``GET /models``, in the service's order."""
@@ -67,74 +68,79 @@ class ChatService(BaseService):
             if "id" in model
         )
 
-    def _deltas(self, data: Mapping[str, Any], part: str) -> Iterator[Delta]:
-        groq = data.get("x_groq")
-        usage = read_usage(data.get("usage") or (isinstance(groq, dict) and groq.get("usage")))
+    def _deltas(self, data: dict[str, Any], part: str) -> list[Delta]:
+        usage = None
+        if (told := data.get("usage")) or (groq := data.get("x_groq")):
+            usage = read_usage(told or (isinstance(groq, dict) and groq.get("usage")))
         model = name if isinstance(name := data.get("model"), str) else None
-        for choice in _dicts(data.get("choices")):
-            self._check(choice)
-            said = choice.get(part)
-            said = said if isinstance(said, Mapping) else {}
+        found = []
+        for choice in choices if isinstance(choices := data.get("choices"), list) else ():
+            if not isinstance(choice, dict):
+                continue
             reason = choice.get("finish_reason")
-            delta = Delta(
+            if reason == "error" or choice.get("error"):
+                raise self._failed(choice)
+            text = reasoning = ""
+            if isinstance(said := choice.get(part), dict):
                 # A refusal is what the model has to say: it takes the place of the content.
-                text=_text(said.get("content")) or _text(said.get("refusal")),
-                reasoning=_text(said.get("reasoning")) or _text(said.get("reasoning_content")),
-                index=_whole(choice.get("index")) or 0,
-                finish_reason=reason if isinstance(reason, str) else None,
-                usage=usage,
-                model=model,
-            )
-            if delta.text or delta.reasoning or delta.finish_reason:
-                yield delta
+                text = _text(said.get("content")) or _text(said.get("refusal"))
+                reasoning = _text(said.get("reasoning")) or _text(said.get("reasoning_content"))
+            if not isinstance(reason, str):
+                reason = None
+            if text or reasoning or reason:
+                index = _whole(choice.get("index")) or 0
+                found.append(Delta(text, reasoning, index, reason, usage, model))
                 usage = model = None
         if usage or model:
-            yield Delta(usage=usage, model=model)
+            found.append(Delta(usage=usage, model=model))
+        return found
 
-    def _check(self, choice: Mapping[str, Any]) -> None:
-        """Raise the failure that a choice reports: OpenRouter's way, once a model had begun."""
+    def _failed(self, choice: Mapping[str, Any]) -> ServiceError:
+        """Return the failure that a choice reports: OpenRouter's way, once a model had begun."""
         error = choice.get("error")
-        if error or choice.get("finish_reason") == "error":
-            said = json.dumps({"error": error or "the model failed"})
-            raise self.failure(status_of(error), {}, said, None)
+        said = json.dumps({"error": error or "the model failed"})
+        return self.failure(status_of(error), {}, said, None)
 
 
 def read_usage(data: object) -> Usage | None:
     """Return the usage that a reply reports, or ``None`` if it reports none."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return None
     sent, said = _whole(data.get("prompt_tokens")), _whole(data.get("completion_tokens"))
     if sent is None and said is None:
         return None
-    prompt, completion = (
-        details if isinstance(details := data.get(name), Mapping) else {}
-        for name in ("prompt_tokens_details", "completion_tokens_details")
-    )
+    cached = data.get("prompt_cache_hit_tokens")  # DeepSeek's name
+    if isinstance(prompt := data.get("prompt_tokens_details"), dict):
+        cached = prompt.get("cached_tokens", cached)
+    thought = None
+    if isinstance(completion := data.get("completion_tokens_details"), dict):
+        thought = completion.get("reasoning_tokens")
     cost = data.get("cost")
-    if isinstance(cost, Mapping):  # Perplexity
+    if isinstance(cost, dict):  # Perplexity
         cost = cost.get("total_cost")
-    cached = prompt.get("cached_tokens", data.get("prompt_cache_hit_tokens"))  # or DeepSeek's name
     return Usage(
         sent or 0,
         said or 0,
         _whole(cached) or 0,
-        _whole(completion.get("reasoning_tokens")) or 0,
+        _whole(thought) or 0,
         float(cost) if isinstance(cost, int | float) else None,
         requests=1,
     )
 
 
-def _dicts(value: object) -> Iterator[Mapping[str, Any]]:
+def _dicts(value: object) -> Iterator[dict[str, Any]]:
     if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, Mapping))
+        yield from (item for item in value if isinstance(item, dict))
 
 
 def _text(value: object) -> str:
     """The text of a content: a string, or (Mistral) a list of parts, of which text ones count."""
     if isinstance(value, str):
         return value
+    if not value:
+        return ""
     return "".join(part["text"] for part in _dicts(value) if isinstance(part.get("text"), str))
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if type(value) is int else None  # a bool is none

@@ -13,6 +13,7 @@ class OpenAIService(ChatService):
     name = "openai"
     address = "https://api.openai.com/v1"
     default_model = "gpt-5.4-mini"
+    idempotency_header = "Idempotency-Key"  # which openai-python sends
 
     @property
     def max_tokens_field(self) -> str:

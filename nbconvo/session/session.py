@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -104,13 +104,14 @@ class Session:
     ) -> AsyncIterator[Delta]:
         """As :meth:`ask`, yielding deltas as they come; afterwards :attr:`last` is the reply."""
         relayed = workspace.bridge.relay(
-            self.answer(self.prepare(instruction, context, **overrides))
+            self.batches(self.prepare(instruction, context, **overrides))
         )
         # Closed here and now: who leaves early finds what had come on record.
-        async with aclosing(relayed) as items:
-            async for item in items:
-                if isinstance(item, Delta):
-                    yield item
+        async with aclosing(relayed) as batches:
+            async for batch in batches:
+                for item in batch:
+                    if isinstance(item, Delta):
+                        yield item
 
     async def retry(
         self, reply: Message | str | None = None, **overrides: Unpack[Overrides]
@@ -130,7 +131,7 @@ class Session:
         What had come is kept, marked ``stopped``; who waits for it gets ``Halted``.
         """
         turns = self._turns.live
-        for turn in turns:
+        for turn in reversed(turns):  # those that wait first: no end of another lets them go
             turn.halt()
         return len(turns)
 
@@ -390,24 +391,32 @@ class Session:
 
         Turns of one session wait for each other.
         """
+        async with aclosing(self.batches(ask)) as batches:
+            async for batch in batches:
+                for item in batch:
+                    yield item
+
+    async def batches(self, ask: Ask) -> AsyncGenerator[Sequence[Delta | Reply]]:
+        """As :meth:`answer`, yielding together what came together."""
         waits = self._line.busy
         with self._turns.under_way(ask) as turn:
             if waits:
-                yield Delta(notice=f"{self._line.name} is still answering what was asked before")
+                busy = f"{self._line.name} is still answering what was asked before"
+                yield [Delta(notice=busy)]
             async with self._line.turn():
                 turn.begin(self._record)
                 workspace.changed()
                 if waits:
-                    yield Delta(notice="")
-                async with aclosing(turn.take(self._record, workspace.client)) as items:
-                    async for item in items:
-                        yield item
+                    yield [Delta(notice="")]
+                async with aclosing(turn.take(self._record, workspace.client)) as batches:
+                    async for batch in batches:
+                        yield batch
 
     async def _whole(self, ask: Ask) -> Reply:
         reply = None
-        async with aclosing(self.answer(ask)) as items:
-            async for item in items:
-                reply = item
+        async with aclosing(self.batches(ask)) as batches:
+            async for batch in batches:
+                reply = batch[-1]
         assert isinstance(reply, Reply)
         return reply
 

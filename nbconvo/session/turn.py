@@ -160,8 +160,8 @@ class Turn:
         self.parent = parent_of(self.ask, record)
         self.begun = True
 
-    async def take(self, record: Record, client: Client) -> AsyncGenerator[Delta | Reply]:
-        """Yield the deltas of the reply, then the reply as a whole.
+    async def take(self, record: Record, client: Client) -> AsyncGenerator[Sequence[Delta | Reply]]:
+        """Yield the deltas of the reply, together as they came, then the reply as a whole.
 
         The turn is put on record at its end, the user's message and the reply together: a failure
         leaves the active path as it was; an interrupt keeps what had come, marked ``stopped``.
@@ -170,12 +170,13 @@ class Turn:
         ask, tally = self.ask, self.tally
         parent, messages = self.parent, _sent(self.ask, self.asked, record)
         tally.begin()
-        stream = client.stream(ask.service, messages, ask.model, ask.options)
+        stream = client.batches(ask.service, messages, ask.model, ask.options)
         try:
-            async with aclosing(stream) as deltas:
-                async for delta in deltas:
-                    tally.add(delta)
-                    yield delta
+            async with aclosing(stream) as batches:
+                async for batch in batches:
+                    for delta in batch:
+                        tally.add(delta)
+                    yield batch
         except (asyncio.CancelledError, GeneratorExit):
             tally.estimate(messages)
             if replies := self._replies("stopped"):
@@ -189,7 +190,7 @@ class Turn:
             raise
         replies = self._replies()
         record.commit([*self.asked, replies[0]], parent, replies[1:])
-        yield Reply(replies[0], tuple(reply.content for reply in replies))
+        yield [Reply(replies[0], tuple(reply.content for reply in replies))]
 
     def _replies(self, reason: str | None = None) -> list[Message]:
         ask = self.ask

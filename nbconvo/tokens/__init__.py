@@ -16,7 +16,7 @@ from nbconvo.tokens.estimating import estimate, weigh, whole_or_pieces
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-__all__ = ["FILE_VARIABLE", "count", "estimate", "prompt_tokens"]
+__all__ = ["FILE_VARIABLE", "count", "counter", "estimate", "prompt_tokens"]
 
 # What a chat costs beyond its texts; OpenAI's figures for its own models (their cookbook).
 _PER_MESSAGE, _PER_ROLE, _PER_NAME, _PRIMER = 3, 1, 1, 3
@@ -24,9 +24,16 @@ _PER_MESSAGE, _PER_ROLE, _PER_NAME, _PRIMER = 3, 1, 1, 3
 _LONG_BLANK = re.compile(r"(?<!\s)\s{1000}")
 
 
-def prompt_tokens(messages: Sequence[Message], model: str | None = None) -> int:
-    """Return the tokens of a chat request that holds these messages; see :func:`count`."""
-    count = _counter(model)
+def prompt_tokens(
+    messages: Sequence[Message],
+    model: str | None = None,
+    count: Callable[[str], int] | None = None,
+) -> int:
+    """Return the tokens of a chat request that holds these messages; see :func:`count`.
+
+    ``count`` is the model's :func:`counter`, if it is at hand.
+    """
+    count = count or counter(model)
     total = _PRIMER
     for message in messages:
         total += _PER_MESSAGE + _PER_ROLE + count(message.content)
@@ -44,10 +51,15 @@ def count(text: str, model: str | None = None) -> int:
     Raises:
         InputError: If the variable names a file that cannot be used.
     """
-    return _counter(model)(text)
+    return counter(model)(text)
 
 
-def _counter(model: str | None) -> Callable[[str], int]:
+def counter(model: str | None) -> Callable[[str], int]:
+    """Return what counts as :func:`count` does, as of now: it looks for no file any more.
+
+    Raises:
+        InputError: As there.
+    """
     found = encoding(model)
     if found is None:
         return estimate

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits, punctuation
 
 __all__ = ["estimate", "weigh", "whole_or_pieces"]
@@ -77,7 +78,15 @@ def estimate(text: str) -> int:
 
     Takes some 60 ms a megabyte; of a text above 200,000 characters only pieces are looked at.
     """
+    return _remembered(text) if len(text) <= _PIECE else _estimate(text)
+
+
+def _estimate(text: str) -> int:
     return max(whole_or_pieces(text, weigh), 1 if text else 0)
+
+
+# What was said is sent again with each turn.
+_remembered = lru_cache(1024)(_estimate)
 
 
 def whole_or_pieces(text: str, weigh: Callable[[str], float]) -> int:
@@ -103,8 +112,7 @@ def weigh(text: str) -> float:
     total += words + 0.14 * letters_over_7 + 0.2 * cases.count(b"aA") + 0.12 * cases.count(b"AA")
     marks, more_marks = _runs(data.translate(_MARKS), beyond=1)
     total += 0.8 * marks + 0.25 * more_marks
-    numbers = Counter(map(len, data.translate(_DIGITS).split()))
-    total += 1.15 * sum((size + 2) // 3 * n for size, n in numbers.items())
+    total += 1.15 * sum([(len(number) + 2) // 3 for number in data.translate(_DIGITS).split()])
     ink = data.translate(_INK)
     total += ink.translate(None, b" ").count(b"\nx") + ink.count(b"x  ")
     total += ink.replace(b"\n", b" ").count(b" " * 32)
@@ -113,9 +121,8 @@ def weigh(text: str) -> float:
 
 def _runs(blanked: bytes, beyond: int) -> tuple[int, int]:
     """Return the number of runs, and what they have in all ``beyond`` so many characters each."""
-    sizes = Counter(map(len, blanked.split()))
-    over = sum((size - beyond) * n for size, n in sizes.items() if size > beyond)
-    return sizes.total(), over
+    runs = blanked.split()
+    return len(runs), sum([len(run) - beyond for run in runs if len(run) > beyond])
 
 
 def _weigh_outside_ascii(data: bytes) -> float:

@@ -113,7 +113,7 @@ async def test_closing_the_client_closes_its_connections_and_services(
     await _read(client, Served(KEY, provider.base_url))
     await client.close()
     assert closed == ["opened", "closed"]
-    assert client._http is None
+    assert client._connections is None
 
 
 async def test_a_closed_client_can_be_used_again(ask: Ask, client: Client, provider: FakeProvider):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -207,11 +208,23 @@ async def _one(client: Client, service: ChatService) -> list[str]:
 # --- what aiohttp raises -------------------------------------------------------------------
 
 
+@pytest.fixture
+def connecting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    """Lets every connection fail with an error."""
+
+    def connecting(error: Exception) -> None:
+        async def connect(*_: Any, **more: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
+
+    return connecting
+
+
 @pytest.mark.parametrize(
     ("raised", "error", "said"),
     [
-        (aiohttp.ConnectionTimeoutError(), ConnectionFailed, "no connection within 10 s"),
-        (aiohttp.SocketTimeoutError(), TimedOut, "nothing came for 120 s"),
+        (TimeoutError(), ConnectionFailed, "no connection within 10 s"),
         (aiohttp.ServerDisconnectedError(), ConnectionFailed, "the connection was lost"),
         (aiohttp.ClientOSError(104, "reset"), ConnectionFailed, "the connection was lost"),
         (aiohttp.TooManyRedirects(None, ()), ProtocolError, "TooManyRedirects"),
@@ -219,20 +232,26 @@ async def _one(client: Client, service: ChatService) -> list[str]:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 async def test_what_the_network_raises_becomes_one_of_our_errors(
-    client: Client, canned: Any, raised: Exception, error: type[ServiceError], said: str
+    client: Client,
+    connecting: Callable[[Exception], None],
+    raised: Exception,
+    error: type[ServiceError],
+    said: str,
 ):
     service = ChatService(KEY, "http://models.example/v1", name="fake", max_attempts=1)
-    canned.post("http://models.example/v1/chat/completions", exception=raised)
+    connecting(raised)
     with pytest.raises(error, match=f"fake: .*{said}"):
         await _one(client, service)
 
 
-async def test_a_certificate_that_is_not_trusted_is_told_at_once(client: Client, canned: Any):
+async def test_a_certificate_that_is_not_trusted_is_told_at_once(
+    client: Client, connecting: Callable[[Exception], None]
+):
     service = ChatService(KEY, "https://models.example/v1", name="fake")
     raised = aiohttp.ClientConnectorCertificateError(
         _Connection("models.example"), ValueError("self-signed certificate")
     )
-    canned.post("https://models.example/v1/chat/completions", exception=raised)
+    connecting(raised)
     with pytest.raises(ConnectionFailed, match=r"certificate of models\.example is not trusted"):
         await _one(client, service)
 

@@ -1,0 +1,67 @@
+"""JSON to bytes and back, at the speed of C where the values are plain."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+from nbconvo.errors import InputError
+
+__all__ = ["decoded", "decoded_all", "encoded"]
+
+# What the standard module refuses is refused.
+_STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+# It writes NaN as null, so where there is a null the standard module has to look.
+_NULL = re.compile(rb"[:,\[]null")
+
+
+def encoded(body: Any) -> bytes:
+    """Return ``body`` as JSON in UTF-8; half a character becomes a question mark.
+
+    Raises:
+        InputError: If it holds what JSON does not know, infinities and NaN among that.
+    """
+    try:
+        data = orjson.dumps(body, option=_STRICT)
+    except TypeError:  # what is no JSON, and what is: half a character, a large number, a key
+        pass
+    else:
+        if b"null" not in data or not _NULL.search(data):
+            return data
+    return _encoded_slowly(body)
+
+
+def _encoded_slowly(body: Any) -> bytes:
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"an option cannot be sent as JSON: {error}") from None
+    return text.encode("utf-8", "replace")
+
+
+def decoded(data: bytes) -> Any:
+    """Return the JSON value that ``data`` holds; bytes that are no UTF-8 are replaced.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return orjson.loads(data)
+    except ValueError:  # half a character in an escape, NaN, bytes that are no UTF-8; or no JSON
+        try:
+            return json.loads(data.decode("utf-8", "replace"))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def decoded_all(values: list[bytes]) -> list[Any] | None:
+    """Return the JSON values, all decoded at one blow; ``None`` where that cannot be done."""
+    try:
+        found: list[Any] = orjson.loads(b"[" + b",".join(values) + b"]")
+    except ValueError:
+        return None
+    # One that is no JSON may look like two in a row.
+    return found if len(found) == len(values) else None

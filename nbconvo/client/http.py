@@ -1,0 +1,230 @@
+"""One HTTP request over aiohttp's pool of connections: bytes out, a status and bytes in.
+
+Of aiohttp this takes what is hard: resolving, TLS, proxies, keeping connections, and parsing what
+comes. The head of a request is the same each time, so it is written once for each address; what
+aiohttp's own session does anew for every request costs four times as much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.http import HttpProcessingError
+from yarl import URL
+
+from nbconvo.client.connection import proxy_for
+from nbconvo.errors import InputError
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+    from multidict import CIMultiDictProxy
+
+__all__ = ["Pool", "Response", "Route"]
+
+_KEPT = 90.0  # seconds that an idle connection is kept: a reader is typing the next question
+_RESOLVED = 300  # seconds that an address is believed to stay the same
+_PROXY_BELIEVED = 5.0  # seconds; to look into the environment costs as much as a request
+
+
+class Route:
+    """Where a request goes, and the head that it goes with. Its repr holds no secret."""
+
+    __slots__ = ("_head", "_proxy_in_head", "request")
+
+    def __init__(
+        self, method: str, url: str, headers: Mapping[str, str], proxy: str | None
+    ) -> None:
+        try:
+            address = URL(url)
+        except ValueError:
+            raise aiohttp.InvalidURL(url) from None
+        # Of names that differ in case only, the last one counts.
+        folded = {name.lower(): (name, value) for name, value in headers.items()}
+        self.request = aiohttp.ClientRequest(
+            method,
+            address,
+            headers=dict(folded.values()),
+            proxy=None if proxy is None else URL(proxy),
+            loop=asyncio.get_running_loop(),
+        )
+        self._head = b""
+
+    def head(self, size: int, more: Mapping[str, str]) -> bytes:
+        """Return the head of a request with a body of ``size`` bytes and ``more`` headers."""
+        # Not before a connection is there: aiohttp adds what an http proxy asks for then.
+        if not self._head:
+            request = self.request
+            through = request.proxy is not None and not request.is_ssl()
+            target = str(request.url) if through else request.url.raw_path_qs
+            request.headers.popall("Content-Length", None)
+            line = f"{request.method} {target} HTTP/1.1\r\n"
+            self._head = line.encode() + _lines(request.headers)
+        return b"%b%bContent-Length: %d\r\n\r\n" % (self._head, _lines(more), size)
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    for name, value in headers.items():
+        if not (name + value).isprintable():
+            raise InputError(f"header {name!r} holds a line break or the like")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
+class Response:
+    """A response whose head has come; to be closed, after which its connection may be reused."""
+
+    __slots__ = ("_connection", "_content", "headers", "status")
+
+    def __init__(
+        self,
+        connection: Connection,
+        status: int,
+        headers: CIMultiDictProxy[str],
+        content: aiohttp.StreamReader,
+    ) -> None:
+        self._connection = connection
+        self._content = content
+        self.status = status
+        self.headers = headers
+
+    @property
+    def content_type(self) -> str:
+        """The media type, without parameters, in lower case."""
+        kind = self.headers.get("Content-Type", "application/octet-stream")
+        return kind.partition(";")[0].strip().lower()
+
+    @property
+    def read(self) -> bool:
+        """Whether the whole body was read."""
+        return self._content.at_eof()
+
+    async def chunk(self) -> bytes:
+        """Return what has come, waiting for some; nothing is the end."""
+        return await self._content.readany()
+
+    def close(self) -> None:
+        """Keep the connection for another request if the body has come, else close it."""
+        if self._content.is_eof():
+            self._connection.release()
+        else:
+            self._connection.close()
+
+
+class Pool:
+    """Connections to all services, on one event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._connector = aiohttp.TCPConnector(
+            # No limit here: the limiter decides who goes, and a second queue behind it would
+            # hold back requests whose permit is already counted as spent.
+            limit=0,
+            keepalive_timeout=_KEPT,
+            ttl_dns_cache=_RESOLVED,
+        )
+        self._routes: dict[object, Route] = {}
+        self._proxies: dict[str, str | None] = {}
+        self._proxies_until = 0.0
+
+    def route(self, method: str, url: str, headers: Mapping[str, str]) -> Route:
+        """Return the way to ``url``, through the environment's proxy if there is one.
+
+        Raises:
+            aiohttp.InvalidURL: If there is no such way.
+        """
+        proxy = self._proxy(url)
+        key = (method, url, proxy, *headers.items())
+        if (route := self._routes.get(key)) is None:
+            if len(self._routes) >= 64:
+                self._routes.clear()
+            route = self._routes[key] = Route(method, url, headers, proxy)
+        return route
+
+    async def connect(self, route: Route, seconds: float) -> Connection:
+        """Return a connection, one that was kept if there is one.
+
+        Raises:
+            aiohttp.ConnectionTimeoutError: If there is none within so many ``seconds``.
+            aiohttp.ClientError: If there is none for another reason.
+        """
+        try:
+            return await self._connector.connect(route.request, traces=[], timeout=_within(seconds))
+        except TimeoutError:
+            raise aiohttp.ConnectionTimeoutError from None
+        except aiohttp.ClientError:
+            raise
+        except OSError as error:
+            raise aiohttp.ClientOSError(*error.args) from None
+
+    async def send(
+        self,
+        connection: Connection,
+        route: Route,
+        payload: bytes,
+        more: Mapping[str, str],
+        sent: Callable[[Callable[[BaseException], None]], None],
+    ) -> Response:
+        """Send a request; return the response once its head has come.
+
+        Args:
+            connection: Over which; it is closed if this fails.
+            route: Where to, and with which headers.
+            payload: The body.
+            more: Headers of this request alone.
+            sent: Called when it is sent, with what ends it: give that an error, to be raised here
+                or, later, by the response.
+        """
+        try:
+            protocol = connection.protocol
+            transport = connection.transport
+            assert protocol is not None
+            if transport is None:
+                raise aiohttp.ServerDisconnectedError
+            protocol.set_response_params(read_until_eof=True)
+            transport.writelines((route.head(len(payload), more), payload))
+            content: list[aiohttp.StreamReader] = []
+
+            def end(error: BaseException) -> None:
+                protocol.set_exception(error)
+                for reader in content:
+                    reader.set_exception(error)
+
+            sent(end)
+            while True:
+                message, reader = await protocol.read()
+                if not 100 <= message.code < 200:
+                    break
+            content.append(reader)
+        except HttpProcessingError as error:
+            connection.close()
+            raise aiohttp.ClientResponseError(
+                route.request.request_info, (), status=error.code, message=error.message
+            ) from None
+        except BaseException:
+            connection.close()
+            raise
+        return Response(connection, message.code, message.headers, reader)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._connector.close()
+
+    @property
+    def connector(self) -> aiohttp.TCPConnector:
+        """The connections, for aiohttp's own session."""
+        return self._connector
+
+    def _proxy(self, url: str) -> str | None:
+        now = self._loop.time()
+        if now > self._proxies_until:
+            self._proxies = {}
+            self._proxies_until = now + _PROXY_BELIEVED
+        if url not in self._proxies:
+            self._proxies[url] = proxy_for(url)
+        return self._proxies[url]
+
+
+def _within(seconds: float) -> Any:
+    return aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds)

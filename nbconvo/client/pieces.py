@@ -1,0 +1,77 @@
+"""Deltas made whole: each says something, no character is cut, and it is known what has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nbconvo.messages import Delta
+
+__all__ = ["Pieces", "clean"]
+
+
+class Pieces:
+    """Makes deltas that each say something, and knows which alternatives have ended."""
+
+    __slots__ = ("_begun", "_finished", "_held", "_model")
+
+    def __init__(self) -> None:
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
+        self._held: dict[int, tuple[str, str]] = {}
+        self._model: str | None = None
+
+    def complete(self, replies: int) -> bool:
+        """Whether all alternatives that began have ended, and at least so many."""
+        return self._begun == self._finished and len(self._finished) >= replies
+
+    def joined(self, delta: Delta) -> Delta | None:
+        """Return the delta with what earlier ones left for it, or ``None`` if it says nothing.
+
+        A model's name waits for the first words, and so does the first half of a character that
+        the service cut in two: half a surrogate pair at a delta's end.
+        """
+        if self._held or not (delta.text.isascii() and delta.reasoning.isascii()):
+            delta = self._whole(delta)
+        if delta.text or delta.reasoning or delta.finish_reason:
+            self._begun.add(delta.index)
+            if delta.finish_reason:
+                self._finished.add(delta.index)
+        elif delta.usage is None:
+            self._model = delta.model or self._model
+            return None
+        if self._model is not None:
+            model, self._model = delta.model or self._model, None
+            if delta.model != model:
+                return replace(delta, model=model)
+        return delta
+
+    def _whole(self, delta: Delta) -> Delta:
+        text, reasoning = self._held.pop(delta.index, ("", ""))
+        text, half = _split(text + delta.text)
+        reasoning, other_half = _split(reasoning + delta.reasoning)
+        if delta.finish_reason is not None:
+            text, reasoning = text + half, reasoning + other_half
+        elif half or other_half:
+            self._held[delta.index] = (half, other_half)
+        if text != delta.text or reasoning != delta.reasoning:
+            delta = replace(delta, text=text, reasoning=reasoning)
+        return clean(delta)
+
+
+def clean(delta: Delta) -> Delta:
+    """Return the delta with surrogates paired, or replaced where they can't be."""
+    if delta.text.isascii() and delta.reasoning.isascii():
+        return delta
+    text, reasoning = _paired(delta.text), _paired(delta.reasoning)
+    if text == delta.text and reasoning == delta.reasoning:
+        return delta
+    return replace(delta, text=text, reasoning=reasoning)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split off the first half of a surrogate pair at the end of ``text``."""
+    return (text[:-1], text[-1]) if "\ud800" <= text[-1:] <= "\udbff" else (text, "")
+
+
+def _paired(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
