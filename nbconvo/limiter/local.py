@@ -19,6 +19,8 @@ __all__ = ["LocalLimiter"]
 
 _TICK = 1e-6
 """Seconds that a request may go early: the rounding of a timer must not cost another round."""
+_TOGETHER = 0.002
+"""Seconds within which several are let go by one round of the event loop, by no other timer."""
 
 
 class LocalLimiter:
@@ -53,7 +55,7 @@ class LocalLimiter:
         self._limits = Limits(seeks=seeks)
         self._lanes = Lanes()
         # Each permit in flight, with the second of the clock in which it was counted.
-        self._held: dict[Permit, int] = {}
+        self._held: dict[Books, int] = {}
         self._recent = Recent()
         self._total_requests = self._total_tokens = self._rate_limited = self._retries = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -103,13 +105,12 @@ class LocalLimiter:
         now = self._clock()
         if (left := self._paused_until - now) > LONGEST_WAIT:
             raise paused(self.name, left)
-        books = Books(tokens, output)
-        permit = Permit(tokens, first, output, bulk, 0.0, books)
+        permit = Books(tokens, first, output, bulk)
         is_head = self._lanes.clear_for(permit)
         if is_head and self._has_room():
             self._limits.refresh(now)
-            if self._delay(books.amounts, now) <= _TICK:
-                self._grant(permit, books, now)
+            if self._delay(permit.amounts, now) <= _TICK:
+                self._grant(permit, now)
                 return permit
         loop = self._adopt_loop()
         turn: Turn = loop.create_future()
@@ -124,17 +125,17 @@ class LocalLimiter:
 
     def observe(self, permit: Permit, told: Sequence[Told], *, refused: bool = False) -> None:
         """Learn from the reply to a request that is in flight, as soon as its headers came."""
-        if permit not in self._held:
-            return
         books = _books(permit)
+        if books not in self._held:
+            return
         now = self._clock()
         if refused:
-            quiet = self._limits.refused(told, books, permit.at, now)
+            quiet = self._limits.refused(told, books, now)
             self._paused_until = max(self._paused_until, now + quiet)
         else:
             self._limits.answered(books, now)
         if told:
-            self._limits.observe(told, books, permit.at, now)
+            self._limits.observe(told, books, now)
         if self._lanes:
             self._wake()
 
@@ -144,11 +145,12 @@ class LocalLimiter:
         Raises:
             RuntimeError: If the permit is settled already, or is another limiter's.
         """
-        second = self._held.pop(permit, None)
+        books = _books(permit)
+        second = self._held.pop(books, None)
         if second is None:
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
-        used = _used(permit, tokens, output)
-        freed = self._limits.settle(_books(permit), used, permit.at, self._clock())
+        used = _used(books, tokens, output)
+        freed = self._limits.settle(books, used, self._clock())
         change = int(used[1]) - permit.tokens
         unsent = 1 if tokens is None else 0
         if change or unsent:
@@ -157,7 +159,7 @@ class LocalLimiter:
             if unsent and permit.first:
                 self._retries -= 1
             self._total_tokens += change
-        if self._lanes and (freed or self._max_concurrent is not None):
+        if (freed or self._max_concurrent is not None) and self._lanes:
             self._wake()
 
     def pause(self, seconds: float) -> None:
@@ -217,11 +219,9 @@ class LocalLimiter:
         wait = self._limits.delay(amounts, now, ahead)
         return wait if wait > delay else delay
 
-    def _grant(self, permit: Permit, books: Books, now: float) -> None:
-        if self._lanes:
-            self._lanes.went(permit, lambda: self._limits.cost(books.amounts))
-        permit.at = now
-        self._limits.take(books, now)
+    def _grant(self, permit: Books, now: float) -> None:
+        self._lanes.went(permit, self._limits.cost)
+        self._limits.take(permit, now)
         second = self._held[permit] = int(now)
         self._recent.add(second, 1, permit.tokens)
         self._total_requests += 1
@@ -229,7 +229,7 @@ class LocalLimiter:
         if permit.first:
             self._retries += 1
 
-    def _abandon(self, turn: Turn, permit: Permit) -> None:
+    def _abandon(self, turn: Turn, permit: Books) -> None:
         """Give back all that a waiter held: its place, or the permit that it was just given."""
         if self._lanes.leave(turn, permit):
             self._wake()
@@ -246,17 +246,16 @@ class LocalLimiter:
         while (head := self._lanes.head()) is not None:
             turn, permit = head
             if not turn.done():
-                books = _books(permit)
-                delay = self._delay(amounts := books.amounts, now)
+                delay = self._delay(amounts := permit.amounts, now)
                 self._next_at = now + delay
                 if delay > _TICK:
                     if not self._goes_on_without(turn, amounts, now):
-                        self._alarm.set(turn.get_loop(), delay)
+                        self._alarm.set(turn.get_loop(), max(delay, _TOGETHER))
                         return
                 elif not self._has_room():
                     break
                 else:
-                    self._grant(permit, books, now)
+                    self._grant(permit, now)
                     turn.set_result(permit)
             self._lanes.leave(turn, permit)
         self._alarm.stop()
@@ -284,16 +283,16 @@ class LocalLimiter:
 
 
 def _books(permit: Permit) -> Books:
-    books = permit.books
-    assert isinstance(books, Books)
-    return books
+    if not isinstance(permit, Books):
+        raise RuntimeError(f"{permit} is not of this limiter")
+    return permit
 
 
-def _used(permit: Permit, tokens: int | None, output: int | None) -> Amounts:
+def _used(permit: Books, tokens: int | None, output: int | None) -> Amounts:
     if tokens is None:
         return 0.0, 0.0, 0.0, 0.0
     if tokens == permit.tokens and output is None:
-        return _books(permit).amounts
+        return permit.amounts
     tokens = max(tokens, 0)
     said = max(tokens - permit.tokens + permit.output, 0) if output is None else output
     said = min(said, tokens)

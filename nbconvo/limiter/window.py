@@ -72,8 +72,7 @@ class Window:
         return max(0.0, min(at, self._looks_at()) - now)
 
     def take(self, amount: float, now: float) -> None:
-        """Take ``amount``, into debt if need be."""
-        self._expire(now)
+        """Take ``amount``, into debt if need be; ``level`` was asked for at the same time."""
         if self._probe:
             self._probe = False
             self.ends = math.inf  # the reply will tell

@@ -313,7 +313,7 @@ class Books(RuleBasedStateMachine):
     def what_is_reserved_is_what_is_in_flight(self):
         held = self.limiter._held
         assert self.limiter._limits._owed == sum(permit.output for permit in held)
-        assert self.limiter._limits._unanswered == sum(not p.books.answered for p in held)
+        assert self.limiter._limits._unanswered == sum(not p.answered for p in held)
 
     @invariant()
     def a_window_holds_what_was_taken_in_it(self):
