@@ -13,8 +13,9 @@ from nbconvo.limiter.window import Window
 
 __all__ = ["TOGETHER", "Belief", "Mark", "Sent"]
 
-_JITTER = 0.01  # seconds of refill kept back: requests overtake each other on their way
-_MARGIN = 0.02  # seconds that are waited beyond the end of a window, for the same reason
+_JITTER = 0.03  # seconds of refill kept back: requests overtake each other on their way
+_MARGIN = 0.02  # seconds that are waited beyond the end of a window, for the same reason,
+_MOST_LAG = 1.0  # and at most so many more for what was long on its way
 _WARY = 0.1  # of a bucket, but of two seconds at most, is left to others who drink from it,
 _MOST_WARY = 0.3  # and the more, the more often that was too little
 TOGETHER = 0.03  # seconds; what goes within them may come in in any order
@@ -24,6 +25,7 @@ _MEASURE = 1.0  # seconds between two samples, for the refill to show over their
 _CUT = 0.7
 _UNSEEN = 2.0  # seconds of refill that are counted before any of it was measured
 _CALM = 5  # so many measurements in a row show that nobody else takes any more
+_SOON, _LITTLE = 0.05, 0.1  # parts of a window and of its limit
 _VOTES = 3  # so many comparisons in a row show that a bucket is a window after all
 _WINDOWS = (1.0, 10.0, 60.0, 3600.0, 86400.0, 2592000.0)
 
@@ -98,9 +100,9 @@ class Belief:
         shared: Whether somebody else takes of it.
     """
 
-    __slots__ = ("_base", "_calm", "_correction", "_cut_at", "_decided", "_epoch", "_last",
-                 "_most", "_newest", "_offsets", "_pair", "_votes", "_wary", "allowance", "limit",
-                 "seconds", "shared")  # fmt: skip
+    __slots__ = ("_base", "_calm", "_correction", "_cut_at", "_decided", "_epoch",
+                 "_fastest", "_last", "_most", "_newest", "_offsets", "_pair", "_votes", "_wary",
+                 "allowance", "limit", "seconds", "shared")  # fmt: skip
 
     def __init__(self, counts: int, limit: float, seconds: float | None) -> None:
         self.limit = limit
@@ -112,6 +114,7 @@ class Belief:
         self._offsets: deque[float] = deque(maxlen=_SAMPLES)
         self._last: Mark | None = None
         self._newest = self._cut_at = -math.inf
+        self._fastest = math.inf
         self._most = 0.0
         self._base: tuple[float, float, float, float, float] | None = None
         self._pair: tuple[float, float, float] | None = None
@@ -162,6 +165,10 @@ class Belief:
         newest, self._newest = self._newest, max(self._newest, sent.at)
         ended = False
         if (window := self.allowance.window) is not None:
+            # The fastest reply shows what of this is not the request's way.
+            passed = now - sent.at
+            self._fastest = min(self._fastest, passed)
+            window.lag = max(window.lag, min(passed - self._fastest, _MOST_LAG))
             ended = newest < window.ended <= sent.at
             self._look_at_end(window, told.reset, remaining, sent, now, ended=ended)
         if (bucket := self.allowance.bucket) is not None:
@@ -199,11 +206,11 @@ class Belief:
             change = max(0.0, min(offsets) - self._correction)
         else:
             return
-        self._correction += self._shift(change, now)
+        self._correction += self._shift(change, sent, now)
 
-    def _shift(self, change: float, now: float) -> float:
+    def _shift(self, change: float, sent: Sent, now: float) -> float:
         if (window := self.allowance.window) is not None:
-            return window.shift(change, now)
+            return window.shift(change, now, refused=sent.refused)
         bucket = self.allowance.bucket
         assert bucket is not None
         level = bucket.level(now)
@@ -219,12 +226,15 @@ class Belief:
         """Tell a bucket from a window.
 
         A bucket is full again the later, the less is left, by the time of its refill; when a
-        window ends has nothing to do with what is left of it.
+        window ends has nothing to do with what is left of it. If little is left at first and yet
+        all soon, the bucket is small, or a window happens to end: that is seldom, and shows.
         """
         if reset > 1.1 * self.seconds:
             self._change_seconds(next((w for w in _WINDOWS if w > 0.9 * reset), reset), now)
         if (pair := self._pair) is None:
             self._pair = remaining, reset, at
+            if reset <= _SOON * self.seconds and remaining <= _LITTLE * self.limit:
+                self._become_bucket(now)
             return
         less, later, passed = pair[0] - remaining, reset - pair[1], at - pair[2]
         window = None

@@ -7,6 +7,8 @@ import math
 __all__ = ["Window"]
 
 _QUIET = 1.0  # seconds without a request, after which one goes to see whether a window ended
+_AGAIN = 0.5  # seconds until what was thought to have come back is tried again,
+_BACK = 3.0  # if it was thought so within these
 _SLOTS = 1000  # what was taken within a thousandth of the window is kept, and returns, together
 
 
@@ -22,18 +24,21 @@ class Window:
         margin: Seconds that are waited beyond it: requests take different times on their way.
 
     Attributes:
+        lag: Seconds that are waited besides for what was taken in a sliding window, since it may
+            have been so long on its way to the service.
         ends: When the service's own window ends, as far as it told; infinity if it did not.
         ended: When the last one ended that was seen to.
         fixed: Whether all comes back then. Until that is known, one request may go and see.
     """
 
-    __slots__ = ("_last", "_probe", "_slot", "_taken", "_total", "capacity", "ended", "ends",
-                 "fixed", "margin", "seconds")  # fmt: skip
+    __slots__ = ("_back", "_last", "_probe", "_slot", "_taken", "_total", "capacity", "ended",
+                 "ends", "fixed", "lag", "margin", "seconds")  # fmt: skip
 
     def __init__(self, capacity: float, seconds: float, margin: float = 0.0) -> None:
         self.capacity = capacity
         self.seconds = seconds
         self.margin = margin
+        self.lag = 0.0
         self.ends = math.inf
         self.ended = -math.inf
         self.fixed = False
@@ -44,6 +49,7 @@ class Window:
         # time, but for what was taken before the window and corrected since, which is dropped.
         self._taken: dict[int, tuple[float, float]] = {}
         self._total = 0.0
+        self._back: tuple[float, float] = (-math.inf, 0.0)  # when how much came back last
 
     def level(self, now: float) -> float:
         """Return how much may be taken; below 0 is a debt."""
@@ -60,7 +66,7 @@ class Window:
             return 0.0
         at = math.inf
         if not self.fixed:
-            past = self.seconds + self.margin
+            past = self.seconds + self.margin + self.lag
             # A copy: another thread may be asking.
             for then, taken in tuple(self._taken.values()):
                 missing -= taken
@@ -87,11 +93,20 @@ class Window:
             self._taken[slot] = (had[0], had[1] + amount)
             self._total += amount
 
-    def shift(self, amount: float, now: float) -> float:
-        """Hold so much more (or less) than was thought; return the change that was made."""
+    def shift(self, amount: float, now: float, *, refused: bool = False) -> float:
+        """Hold so much more (or less) than was thought; return the change that was made.
+
+        Where a request was ``refused`` just after some came back, that came too early.
+        """
         self._expire(now)
         if amount < 0.0:
-            self._put(-amount, now)
+            early = 0.0
+            if refused and now - self._back[0] < _BACK:
+                early = min(-amount, self._back[1])
+                self._back = self._back[0], self._back[1] - early
+                self._put_early(early, now)
+            if -amount > early:
+                self._put(-amount - early, now)
             return amount
         # What others took, or took earlier than was thought, is as if it had come back.
         left = amount
@@ -114,13 +129,22 @@ class Window:
 
     def _looks_at(self) -> float:
         """Return when the window has ended, or may be seen to have."""
-        ends = self.ends if self.fixed else max(self.ends, self._last + _QUIET)
-        return ends + self.margin
+        if self.fixed:
+            return self.ends + self.margin
+        return max(self.ends, self._last + _QUIET) + self.margin + self.lag
 
     def _put(self, amount: float, now: float) -> None:
         slot = int(now / self._slot)
         had = self._taken.get(slot)
         self._taken[slot] = (now, amount + (had[1] if had else 0.0))
+        self._total += amount
+
+    def _put_early(self, amount: float, now: float) -> None:
+        """Let ``amount`` come back once more, soon: the service still counted it."""
+        then = now + _AGAIN - self.seconds - self.margin - self.lag
+        slot = int(then / self._slot)
+        had = self._taken.pop(slot, (then, 0.0))
+        self._taken = {slot: (then, amount + had[1]), **self._taken}
         self._total += amount
 
     def _expire(self, now: float) -> None:
@@ -136,7 +160,7 @@ class Window:
                 self._probe = True
         if self.fixed:
             return
-        past = now - self.seconds - self.margin + 1e-6
+        past = now - self.seconds - self.margin - self.lag + 1e-6
         while self._taken:
             slot = next(iter(self._taken))
             then, taken = self._taken[slot]
@@ -144,4 +168,6 @@ class Window:
                 return
             del self._taken[slot]
             self._total -= taken
+            at, back = self._back
+            self._back = now, taken + (back if now - at < _BACK else 0.0)
         self._total = 0.0
