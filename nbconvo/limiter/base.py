@@ -118,7 +118,8 @@ class Limiter(Protocol):
         other bulk work. ``output`` of the tokens are the reply's.
 
         Raises:
-            RequestTooLarge: If ``tokens`` is more than a whole minute admits.
+            RequestTooLarge: If ``tokens`` is more than a whole minute admits, or than the service
+                allows at all: one that it refused is not sent again, nor a larger one.
             RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause, or until a
                 limit of an hour or longer allows it.
         """

@@ -101,16 +101,18 @@ class Belief:
         allowance: Admits what is believed to be left.
         limit: What the service allows in each ``seconds``.
         shared: Whether somebody else takes of it.
+        hopeless: The least amount that was refused, of those that are more than ``limit``.
     """
 
-    __slots__ = ("_base", "_calm", "_correction", "_cut_at", "_decided", "_epoch",
-                 "_fastest", "_lag", "_marks", "_most", "_newest", "_offsets", "_pair", "_votes", "_wary",
-                 "allowance", "limit", "seconds", "shared")  # fmt: skip
+    __slots__ = ("_base", "_calm", "_correction", "_cut_at", "_decided", "_epoch", "_fastest",
+                 "_lag", "_marks", "_most", "_newest", "_offsets", "_pair", "_votes", "_wary",
+                 "allowance", "hopeless", "limit", "seconds", "shared")  # fmt: skip
 
     def __init__(self, counts: int, limit: float, seconds: float | None) -> None:
         self.limit = limit
         self.seconds = seconds or 60.0
         self.shared = False
+        self.hopeless = math.inf
         self._decided = False
         self._epoch = 0
         self._correction = 0.0
@@ -170,6 +172,8 @@ class Belief:
             return
         if told.limit and told.limit != self.limit:
             self._change_limit(told.limit, now)
+        if sent.refused and sent.amount > self.limit:
+            self.hopeless = min(self.hopeless, sent.amount)
         took = sent.amount if self.allowance.counts == REQUESTS and not sent.refused else 0.0
         self._most = max(self._most, min(remaining + took, self.limit))
         if told.reset is not None:
@@ -325,6 +329,7 @@ class Belief:
 
     def _change_limit(self, limit: float, now: float) -> None:
         self.limit = limit
+        self.hopeless = math.inf
         self._most = min(self._most, limit)
         self._restart(now)
 

@@ -145,6 +145,13 @@ class Limits:
                 return wait
         return None
 
+    def exceeded(self, amounts: Amounts) -> float | None:
+        """Return the told limit of which ``amounts`` are more than all, as a refusal has shown."""
+        for belief in self._beliefs.values():
+            if amounts[belief.allowance.counts] >= belief.hopeless:
+                return belief.limit
+        return None
+
     def cost(self, amounts: Amounts) -> float:
         """Return how many seconds of refill the amounts take of the limit that they strain most."""
         cost = 0.0

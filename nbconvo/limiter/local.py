@@ -13,7 +13,13 @@ from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit, Told
 from nbconvo.limiter.lanes import Lanes, Turn
 from nbconvo.limiter.limits import Books, Limits
 from nbconvo.limiter.recent import Recent
-from nbconvo.limiter.refusals import paused, refuse, too_large, used_up
+from nbconvo.limiter.refusals import (
+    paused,
+    refuse,
+    too_large,
+    too_large_for_service,
+    used_up,
+)
 
 __all__ = ["LocalLimiter"]
 
@@ -96,7 +102,8 @@ class LocalLimiter:
         """Wait for leave to send a request of ``tokens``, in turn; ``first`` at the head.
 
         Raises:
-            RequestTooLarge: If ``tokens`` is more than a whole minute admits.
+            RequestTooLarge: If ``tokens`` is more than a whole minute admits, or than the service
+                allows at all: one that it refused is not sent again, nor a larger one.
             RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause, or until a
                 limit of an hour or longer allows it.
         """
@@ -106,6 +113,8 @@ class LocalLimiter:
         if (left := self._paused_until - now) > LONGEST_WAIT:
             raise paused(self.name, left)
         permit = Books(tokens, first, output, bulk)
+        if (limit := self._limits.exceeded(permit.amounts)) is not None:
+            raise too_large_for_service(self.name, tokens, limit)
         is_head = self._lanes.clear_for(permit)
         if is_head and self._has_room():
             self._limits.refresh(now)

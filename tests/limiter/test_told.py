@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nbconvo.errors import RateLimited
+from nbconvo.errors import RateLimited, RequestTooLarge
 from nbconvo.limiter import LocalLimiter
 from nbconvo.services.limits import LimitTold
 
@@ -271,5 +271,24 @@ def test_a_level_that_was_found_stays_while_nobody_asks_for_more(play):
             await asyncio.sleep(2)
             limiter.settle(await limiter.acquire(1), 1)
         assert limiter.usage().max_requests_per_minute == pytest.approx(found, rel=0.05)
+
+    play(scene)
+
+
+def test_what_was_refused_as_more_than_the_service_allows_is_not_sent_again(play):
+    async def scene():
+        limiter = local(seeks=True)
+        told = LimitTold("tokens", "tokens", 6_000, 5_990, 0.1)
+        await tell(limiter, told, used=10)
+        await tell(limiter, told, refused=True, used=5_900)
+        await tell(limiter, told, refused=True, used=8_000)  # an estimate, worth a try
+        for first in (True, False):
+            with pytest.raises(RequestTooLarge, match=r"9,000 tokens, .* allows 6,000 together"):
+                await limiter.acquire(9_000, first=first)
+        assert (limiter.usage().in_flight, limiter.usage().queued) == (0, 0)
+        permit = await limiter.acquire(7_000)
+        limiter.observe(permit, [LimitTold("tokens", "tokens", 60_000, 59_000, 0.1)])
+        limiter.settle(permit, 7_000)
+        limiter.settle(await limiter.acquire(9_000), 9_000)
 
     play(scene)
