@@ -15,12 +15,13 @@ __all__ = ["TOGETHER", "Belief", "Mark", "Sent"]
 
 _JITTER = 0.03  # seconds of refill kept back: requests overtake each other on their way
 _MARGIN = 0.02  # seconds that are waited beyond the end of a window, for the same reason,
-_MOST_LAG = 1.0  # and at most so many more for what was long on its way
+_MOST_LAG = 0.6  # and at most so many more for what was long on its way
 _WARY = 0.06  # of a bucket, but of two seconds at most, is left to others who drink from it,
 _MOST_WARY = 0.3  # and the more, the more often that was too little
 TOGETHER = 0.03  # seconds; what goes within them may come in in any order
 _SAMPLES = 4  # so many in a row must tell more before more is believed
-_BURST = 2.0  # seconds of refill; if so much goes together, the last of it may take its time
+_BURST = 2.0  # seconds of refill; if so much goes together, the last of it may take
+_ON_ITS_WAY = 1.0  # seconds to come in
 _STALE = 0.25  # seconds; what was sent so much earlier than another reply's request tells nothing
 _MEASURE = 1.0  # seconds between two samples, for the refill to show over their noise
 _CUT = 0.7
@@ -95,7 +96,9 @@ class Belief:
     requests overtake each other.
 
     A limit refills steadily, or it is that of a window, sliding or fixed; until replies show
-    which, it is taken for a sliding window, which no service of the others refuses.
+    which, it is taken for a sliding window, which no service of the others refuses. But if little
+    is left at first, and all soon, it is a small bucket, or a window that happens to end, which is
+    seldom and shows.
 
     Attributes:
         allowance: Admits what is believed to be left.
@@ -149,7 +152,7 @@ class Belief:
             last.low = left
             return last
         before = left + amount
-        while marks and marks[0].at < now - _MOST_LAG:
+        while marks and marks[0].at < now - _ON_ITS_WAY:
             marks.popleft()
         burst = _BURST * self.limit / self.seconds
         high = max(
@@ -176,6 +179,9 @@ class Belief:
             self.hopeless = min(self.hopeless, sent.amount)
         took = sent.amount if self.allowance.counts == REQUESTS and not sent.refused else 0.0
         self._most = max(self._most, min(remaining + took, self.limit))
+        all_soon = told.reset is None or told.reset <= _SOON * self.seconds
+        if self._newest == -math.inf and remaining <= _LITTLE * self.limit and all_soon:
+            self._become_bucket(now)
         if told.reset is not None:
             self._look_at_reset(told.reset, told.grain, remaining, sent.at, now)
         # The fastest reply shows what of this is not the request's way.
@@ -245,15 +251,12 @@ class Belief:
         """Tell a bucket from a window.
 
         A bucket is full again the later, the less is left, by the time of its refill; when a
-        window ends has nothing to do with what is left of it. If little is left at first and yet
-        all soon, the bucket is small, or a window happens to end: that is seldom, and shows.
+        window ends has nothing to do with what is left of it.
         """
         if reset > 1.1 * self.seconds:
             self._change_seconds(next((w for w in _WINDOWS if w > 0.9 * reset), reset), now)
         if (pair := self._pair) is None:
             self._pair = remaining, reset, at
-            if reset <= _SOON * self.seconds and remaining <= _LITTLE * self.limit:
-                self._become_bucket(now)
             return
         less, later, passed = pair[0] - remaining, reset - pair[1], at - pair[2]
         window = None
