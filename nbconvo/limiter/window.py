@@ -131,7 +131,13 @@ class Window:
         """Return when the window has ended, or may be seen to have."""
         if self.fixed:
             return self.ends + self.margin
-        return max(self.ends, self._last + _QUIET) + self.margin + self.lag
+        looks_at = max(self.ends, self._last + _QUIET) + self.margin
+        # An end before anything can have come back by its age is no sliding window's.
+        if self.ends < math.inf and self._taken:
+            oldest, _ = next(iter(self._taken.values()))
+            if looks_at + self.lag < oldest + self.seconds:
+                return looks_at
+        return looks_at + self.lag
 
     def _put(self, amount: float, now: float) -> None:
         slot = int(now / self._slot)
