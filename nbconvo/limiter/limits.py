@@ -36,7 +36,8 @@ class Books(Permit):
         refused: Whether it was refused.
     """
 
-    __slots__ = ("amounts", "answered", "before", "marks", "refused", "totals", "unused")
+    __slots__ = ("__weakref__", "amounts", "answered", "before", "marks", "refused", "totals",
+                 "unused")  # fmt: skip
 
     def __init__(self, tokens: int, first: bool, output: int, bulk: Hashable) -> None:
         # Every request comes through here, and what super() would add is a third of it.
@@ -101,18 +102,22 @@ class Limits:
     @property
     def has_room(self) -> bool:
         """Whether another request may go, as far as the search for the level is concerned."""
-        return self._seek is None or self._unanswered < self._seek.most
+        seek = self._seek  # read once: another thread may be asking
+        return seek is None or self._unanswered < seek.most
 
     @property
     def per_minute(self) -> tuple[float | None, float | None]:
-        """The limits on requests and tokens per minute, stated, told or found."""
+        """The limits on requests and tokens per minute, stated, told or found.
+
+        Any thread may ask.
+        """
         found: list[float | None] = []
         for counts in (REQUESTS, TOKENS):
-            rates = [b.per_minute for b in self._beliefs.values() if _is_quick(b, counts)]
+            rates = [b.per_minute for b in tuple(self._beliefs.values()) if _is_quick(b, counts)]
             if (pace := self._stated.get(counts)) is not None:
                 rates.append(pace.per_minute)
-            elif counts == REQUESTS and self._sought is not None:
-                rates.append(round(self._sought.bucket.rate * _MINUTE))
+            elif counts == REQUESTS and (sought := self._sought) is not None:
+                rates.append(round(sought.bucket.rate * _MINUTE))
             found.append(min(rates, default=None))
         return found[0], found[1]
 
@@ -239,13 +244,18 @@ class Limits:
         self._note_answer(books)
 
     def refused(self, told: Sequence[Told], books: Books, now: float) -> float:
-        """Slow down after a request was refused, unless headers say it all.
+        """Slow down after a request was refused, unless headers say why.
 
         Return the seconds in which nothing should go.
         """
         books.refused = True
         self._note_answer(books)
-        if any(one.remaining is not None and one.name in self._beliefs for one in told):
+        if any(
+            one.remaining is not None
+            and (belief := self._beliefs.get(one.name)) is not None
+            and one.remaining < books.amounts[belief.allowance.counts]
+            for one in told
+        ):
             return 0.0
         if self._seek is not None:
             self._sought = self._seek.refused(books.at, books.totals[REQUESTS], now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 
 from nbconvo.limiter.alarm import Alarm
@@ -23,6 +24,7 @@ from nbconvo.limiter.refusals import (
 
 __all__ = ["LocalLimiter"]
 
+_STALE = 60.0  # seconds after which the word of a service is doubted, if it means hours
 _TICK = 1e-6
 """Seconds that a request may go early: the rounding of a timer must not cost another round."""
 _TOGETHER = 0.002
@@ -62,11 +64,12 @@ class LocalLimiter:
         self._lanes = Lanes()
         # Each permit in flight, with the second of the clock in which it was counted.
         self._held: dict[Books, int] = {}
+        self._forgotten: weakref.WeakSet[Books] = weakref.WeakSet()
         self._recent = Recent()
         self._total_requests = self._total_tokens = self._rate_limited = self._retries = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._wake)
-        self._next_at = self._paused_until = -math.inf
+        self._next_at = self._paused_until = self._told_at = -math.inf
         self.set_limits(
             max_requests_per_minute=max_requests_per_minute,
             max_tokens_per_minute=max_tokens_per_minute,
@@ -115,18 +118,18 @@ class LocalLimiter:
         permit = Books(tokens, first, output, bulk)
         if (limit := self._limits.exceeded(permit.amounts)) is not None:
             raise too_large_for_service(self.name, tokens, limit)
+        self._adopt_loop()
         is_head = self._lanes.clear_for(permit)
         if is_head and self._has_room():
             self._limits.refresh(now)
             if self._delay(permit.amounts, now) <= _TICK:
                 self._grant(permit, now)
                 return permit
-        loop = self._adopt_loop()
-        turn: Turn = loop.create_future()
+        turn: Turn = asyncio.get_running_loop().create_future()
         self._lanes.join(turn, permit)
-        if is_head or len(self._lanes) == 1:
-            self._wake()
         try:
+            if is_head or len(self._lanes) == 1:
+                self._wake()
             return await turn
         except BaseException:
             self._abandon(turn, permit)
@@ -143,6 +146,7 @@ class LocalLimiter:
             self._paused_until = max(self._paused_until, now + quiet)
         else:
             self._limits.answered(books, now)
+        self._told_at = now
         if told:
             self._limits.observe(told, books, now)
         if self._lanes:
@@ -156,6 +160,8 @@ class LocalLimiter:
         """
         books = _books(permit)
         second = self._held.pop(books, None)
+        if second is None and books in self._forgotten:
+            return  # its loop was closed meanwhile
         if second is None:
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
         used = _used(books, tokens, output)
@@ -257,7 +263,7 @@ class LocalLimiter:
             if not turn.done():
                 delay = self._delay(amounts := permit.amounts, now)
                 self._next_at = now + delay
-                if delay > _TICK:
+                if delay > _TICK and not self._is_tried(permit, now):
                     if not self._goes_on_without(turn, amounts, now):
                         self._alarm.set(turn.get_loop(), max(delay, _TOGETHER))
                         return
@@ -269,6 +275,14 @@ class LocalLimiter:
             self._lanes.leave(turn, permit)
         self._alarm.stop()
 
+    def _is_tried(self, permit: Books, now: float) -> bool:
+        """Return whether a person's lone ask goes although a limit of hours seems used up.
+
+        What was told a while ago may have been of another model, or wrong: only a reply can tell.
+        """
+        alone = permit.bulk is None and not self._held and now - self._told_at >= _STALE
+        return alone and self._limits.hopeless(permit.amounts, now) is not None
+
     def _goes_on_without(self, turn: Turn, amounts: Amounts, now: float) -> bool:
         """Refuse one who would have to wait for hours; return whether it is so."""
         if (wait := self._limits.hopeless(amounts, now)) is None:
@@ -276,19 +290,25 @@ class LocalLimiter:
         refuse(turn, used_up(self.name, wait))
         return True
 
-    def _adopt_loop(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.get_running_loop()
+    def _adopt_loop(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # without one nobody can wait
+            return
         if self._loop is not loop:
-            if self._loop is not None and self._lanes and not self._loop.is_closed():
+            if self._loop is not None and self._loop.is_closed():
+                self._forget_loop()
+            elif self._lanes:
                 raise RuntimeError("a limiter with a queue cannot be asked from another event loop")
-            self._forget_loop()
             self._loop = loop
-        return loop
 
     def _forget_loop(self) -> None:
         self._alarm.stop()
         self._lanes = Lanes()
         self._loop = None
+        for permit in tuple(self._held):  # whoever had these will not settle them
+            self.settle(permit, None)
+            self._forgotten.add(permit)
 
 
 def _books(permit: Permit) -> Books:

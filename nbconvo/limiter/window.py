@@ -56,6 +56,11 @@ class Window:
         self._expire(now)
         return self.capacity - self._total
 
+    @property
+    def _ends_at_once(self) -> bool:
+        # Where nothing tells when, it can only be waited for as for one that slides.
+        return self.fixed and self.ends < math.inf
+
     def delay(self, amount: float, now: float, ahead: float = 0.0) -> float:
         """Return the seconds until ``amount`` may be taken, 0 at once; changes nothing.
 
@@ -65,7 +70,7 @@ class Window:
         if missing <= 0.0 or (self._probe and not ahead):
             return 0.0
         at = math.inf
-        if not self.fixed:
+        if not self._ends_at_once:
             past = self.seconds + self.margin + self.lag
             # A copy: another thread may be asking.
             for then, taken in tuple(self._taken.values()):
@@ -129,7 +134,7 @@ class Window:
 
     def _looks_at(self) -> float:
         """Return when the window has ended, or may be seen to have."""
-        if self.fixed:
+        if self._ends_at_once:
             return self.ends + self.margin
         looks_at = max(self.ends, self._last + _QUIET) + self.margin
         # An end before anything can have come back by its age is no sliding window's.
@@ -156,7 +161,7 @@ class Window:
     def _expire(self, now: float) -> None:
         if self._looks_at() <= now:
             self.ended = self.ends
-            if self.fixed:
+            if self._ends_at_once:
                 self._taken.clear()
                 self._total = 0.0
                 self.ends += self.seconds * math.ceil((now - self.ends) / self.seconds)
@@ -164,7 +169,7 @@ class Window:
                     self.ends += self.seconds
             else:
                 self._probe = True
-        if self.fixed:
+        if self._ends_at_once:
             return
         past = now - self.seconds - self.margin - self.lag + 1e-6
         while self._taken:

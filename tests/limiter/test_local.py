@@ -351,3 +351,17 @@ def test_whatever_happens_the_books_balance(virtual_loop):
         lambda: Books(virtual_loop()),
         settings=settings(max_examples=60, stateful_step_count=40, deadline=None, database=None),
     )
+
+
+def test_permits_of_a_loop_that_was_closed_hold_up_nobody():
+    limiter = LocalLimiter(max_concurrent=1)
+
+    async def take():
+        return await limiter.acquire(1)
+
+    lost = asyncio.run(take())
+    again = asyncio.run(take())
+    limiter.settle(lost, 1)
+    assert limiter.usage().in_flight == 1
+    limiter.settle(again, 1)
+    assert limiter.usage().total_requests == 1

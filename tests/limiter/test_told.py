@@ -292,3 +292,30 @@ def test_what_was_refused_as_more_than_the_service_allows_is_not_sent_again(play
         limiter.settle(await limiter.acquire(9_000), 9_000)
 
     play(scene)
+
+
+def test_a_window_whose_end_nobody_tells_is_waited_out(play):
+    async def scene():
+        limiter = local(seeks=True)
+        for remaining, reset in ((4, 60.0), (3, 60.0), (4, None)):
+            await tell(limiter, LimitTold("requests", "requests", 5, remaining, reset))
+            await asyncio.sleep(61)
+        assert await at_once(limiter) <= 5
+        await asyncio.sleep(121)
+        assert await at_once(limiter) > 0
+
+    play(scene)
+
+
+def test_a_person_may_try_again_what_was_told_to_take_hours(play):
+    async def scene():
+        limiter = local(seeks=True)
+        await tell(limiter, LimitTold("requests", "requests", 100, 0, 86_000.0, window=86_400.0))
+        with pytest.raises(RateLimited):
+            await limiter.acquire(1)
+        await asyncio.sleep(61)
+        with pytest.raises(RateLimited):
+            await limiter.acquire(1, bulk="rows")
+        limiter.settle(await limiter.acquire(1), 1)
+
+    play(scene)
