@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 __all__ = ["LONGEST_WAIT", "Limiter", "LimiterUsage", "Permit", "Told"]
@@ -54,7 +54,6 @@ class Permit:
         output: Those of ``tokens`` that are the reply's.
         bulk: The bulk work that it belongs to; ``None`` for what a person waits for.
         at: When it was given, in seconds of the limiter's clock.
-        books: What the limiter keeps of it.
     """
 
     tokens: int
@@ -62,7 +61,6 @@ class Permit:
     output: int = 0
     bulk: Hashable = None
     at: float = 0.0
-    books: object = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,8 @@ class Limiter(Protocol):
         other bulk work. ``output`` of the tokens are the reply's.
 
         Raises:
-            RequestTooLarge: If ``tokens`` is more than a whole minute admits.
+            RequestTooLarge: If ``tokens`` is more than a whole minute admits, or than the service
+                allows at all: one that it refused is not sent again, nor a larger one.
             RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause, or until a
                 limit of an hour or longer allows it.
         """

@@ -13,17 +13,21 @@ from nbconvo.limiter.window import Window
 
 __all__ = ["TOGETHER", "Belief", "Mark", "Sent"]
 
-_JITTER = 0.01  # seconds of refill kept back: requests overtake each other on their way
-_MARGIN = 0.02  # seconds that are waited beyond the end of a window, for the same reason
-_WARY = 0.1  # of a bucket, but of two seconds at most, is left to others who drink from it,
+_JITTER = 0.03  # seconds of refill kept back: requests overtake each other on their way
+_MARGIN = 0.02  # seconds that are waited beyond the end of a window, for the same reason,
+_MOST_LAG = 0.6  # and at most so many more for what was long on its way
+_WARY = 0.06  # of a bucket, but of two seconds at most, is left to others who drink from it,
 _MOST_WARY = 0.3  # and the more, the more often that was too little
 TOGETHER = 0.03  # seconds; what goes within them may come in in any order
 _SAMPLES = 4  # so many in a row must tell more before more is believed
+_BURST = 2.0  # seconds of refill; if so much goes together, the last of it may take
+_ON_ITS_WAY = 1.0  # seconds to come in
 _STALE = 0.25  # seconds; what was sent so much earlier than another reply's request tells nothing
 _MEASURE = 1.0  # seconds between two samples, for the refill to show over their noise
 _CUT = 0.7
 _UNSEEN = 2.0  # seconds of refill that are counted before any of it was measured
 _CALM = 5  # so many measurements in a row show that nobody else takes any more
+_SOON, _LITTLE = 0.05, 0.1  # parts of a window and of its limit
 _VOTES = 3  # so many comparisons in a row show that a bucket is a window after all
 _WINDOWS = (1.0, 10.0, 60.0, 3600.0, 86400.0, 2592000.0)
 
@@ -36,16 +40,18 @@ class Mark:
     Attributes:
         epoch: Marks of different ones cannot be compared.
         at: When the first of them went.
-        high: What was left before any of them, or of those a moment earlier.
+        before: What was left before any of them.
+        high: What was left before all that may be on their way still when they come in.
         low: What was left after all of them.
         next: Those that went after them.
     """
 
-    __slots__ = ("at", "epoch", "high", "low", "next")
+    __slots__ = ("at", "before", "epoch", "high", "low", "next")
 
-    def __init__(self, epoch: int, at: float, high: float, low: float) -> None:
+    def __init__(self, epoch: int, at: float, before: float, high: float, low: float) -> None:
         self.epoch = epoch
         self.at = at
+        self.before = before
         self.high = high
         self.low = low
         self.next: Mark | None = None
@@ -90,28 +96,34 @@ class Belief:
     requests overtake each other.
 
     A limit refills steadily, or it is that of a window, sliding or fixed; until replies show
-    which, it is taken for a sliding window, which no service of the others refuses.
+    which, it is taken for a sliding window, which no service of the others refuses. But if little
+    is left at first, and all soon, it is a small bucket, or a window that happens to end, which is
+    seldom and shows.
 
     Attributes:
         allowance: Admits what is believed to be left.
         limit: What the service allows in each ``seconds``.
         shared: Whether somebody else takes of it.
+        hopeless: The least amount that was refused, of those that are more than ``limit``.
     """
 
-    __slots__ = ("_base", "_calm", "_correction", "_cut_at", "_decided", "_epoch", "_last",
-                 "_most", "_newest", "_offsets", "_pair", "_votes", "_wary", "allowance", "limit",
-                 "seconds", "shared")  # fmt: skip
+    __slots__ = ("_base", "_calm", "_correction", "_cut_at", "_decided", "_epoch", "_fastest",
+                 "_lag", "_marks", "_most", "_newest", "_offsets", "_pair", "_votes", "_wary",
+                 "allowance", "hopeless", "limit", "seconds", "shared")  # fmt: skip
 
     def __init__(self, counts: int, limit: float, seconds: float | None) -> None:
         self.limit = limit
         self.seconds = seconds or 60.0
         self.shared = False
+        self.hopeless = math.inf
         self._decided = False
         self._epoch = 0
         self._correction = 0.0
         self._offsets: deque[float] = deque(maxlen=_SAMPLES)
-        self._last: Mark | None = None
+        self._marks: deque[Mark] = deque()  # of those that may be on their way
         self._newest = self._cut_at = -math.inf
+        self._fastest = math.inf
+        self._lag = 2.0 * TOGETHER
         self._most = 0.0
         self._base: tuple[float, float, float, float, float] | None = None
         self._pair: tuple[float, float, float] | None = None
@@ -134,15 +146,25 @@ class Belief:
         ``owed`` is reserved, but taken only in the course of the replies.
         """
         left = self.allowance.level(now) + owed - self._correction
-        last = self._last
-        if last is not None and last.epoch == self._epoch:
-            if now - last.at <= TOGETHER:
-                last.low = left
-                return last
-            high = last.high if now - last.at <= 2.0 * TOGETHER else left + amount
-        else:
-            last, high = None, left + amount
-        mark = self._last = Mark(self._epoch, now, high, left)
+        marks = self._marks
+        last = marks[-1] if marks else None
+        if last is not None and last.epoch == self._epoch and now - last.at <= TOGETHER:
+            last.low = left
+            return last
+        before = left + amount
+        while marks and marks[0].at < now - _ON_ITS_WAY:
+            marks.popleft()
+        burst = _BURST * self.limit / self.seconds
+        high = max(
+            (
+                earlier.before
+                for earlier in marks
+                if now - earlier.at <= self._lag or earlier.before - earlier.low > burst
+            ),
+            default=before,
+        )
+        mark = Mark(self._epoch, now, before, max(high, before), left)
+        marks.append(mark)
         if last is not None:
             last.next = mark
         return mark
@@ -153,15 +175,25 @@ class Belief:
             return
         if told.limit and told.limit != self.limit:
             self._change_limit(told.limit, now)
+        if sent.refused and sent.amount > self.limit:
+            self.hopeless = min(self.hopeless, sent.amount)
         took = sent.amount if self.allowance.counts == REQUESTS and not sent.refused else 0.0
         self._most = max(self._most, min(remaining + took, self.limit))
+        all_soon = told.reset is None or told.reset <= _SOON * self.seconds
+        if self._newest == -math.inf and remaining <= _LITTLE * self.limit and all_soon:
+            self._become_bucket(now)
         if told.reset is not None:
             self._look_at_reset(told.reset, told.grain, remaining, sent.at, now)
+        # The fastest reply shows what of this is not the request's way.
+        passed = now - sent.at
+        self._fastest = min(self._fastest, passed)
+        self._lag = max(2.0 * TOGETHER, 0.99 * self._lag, min(passed - self._fastest, _MOST_LAG))
         if sent.at < self._newest - _STALE:
             return
         newest, self._newest = self._newest, max(self._newest, sent.at)
         ended = False
         if (window := self.allowance.window) is not None:
+            window.lag = max(window.lag, self._lag)
             ended = newest < window.ended <= sent.at
             self._look_at_end(window, told.reset, remaining, sent, now, ended=ended)
         if (bucket := self.allowance.bucket) is not None:
@@ -199,11 +231,11 @@ class Belief:
             change = max(0.0, min(offsets) - self._correction)
         else:
             return
-        self._correction += self._shift(change, now)
+        self._correction += self._shift(change, sent, now)
 
-    def _shift(self, change: float, now: float) -> float:
+    def _shift(self, change: float, sent: Sent, now: float) -> float:
         if (window := self.allowance.window) is not None:
-            return window.shift(change, now)
+            return window.shift(change, now, refused=sent.refused)
         bucket = self.allowance.bucket
         assert bucket is not None
         level = bucket.level(now)
@@ -278,7 +310,11 @@ class Belief:
         self.allowance.window = None
         self.allowance.reserve = _JITTER * rate
         self._decided = True
+        for mark in self._marks:  # these may be on their way yet
+            mark.before += self._correction
+        marks = self._marks
         self._new_epoch()
+        self._marks = marks
 
     def _become_window(self, now: float) -> None:
         level = min(self.allowance.level(now), 0.0)
@@ -296,6 +332,7 @@ class Belief:
 
     def _change_limit(self, limit: float, now: float) -> None:
         self.limit = limit
+        self.hopeless = math.inf
         self._most = min(self._most, limit)
         self._restart(now)
 
@@ -315,6 +352,7 @@ class Belief:
         self._epoch += 1
         self._correction = 0.0
         self._offsets.clear()
+        self._marks = deque()
         self._base = None
 
     # Who else takes of it.

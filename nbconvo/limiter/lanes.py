@@ -6,13 +6,15 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 
+from nbconvo.limiter.allowance import Amounts
 from nbconvo.limiter.base import Permit
+from nbconvo.limiter.limits import Books
 
 __all__ = ["Lanes", "Turn"]
 
 Turn = asyncio.Future[Permit]
 
-_Lane = OrderedDict[Turn, Permit]  # a deque cannot be left from its middle in O(1)
+_Lane = OrderedDict[Turn, Books]  # a deque cannot be left from its middle in O(1)
 
 _IN_A_ROW = 4  # asks of people that go while bulk work waits; then one of that
 
@@ -48,11 +50,11 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._returned) + len(self._asks) + self._bulk_total
 
-    def __iter__(self) -> Iterator[tuple[Turn, Permit]]:
+    def __iter__(self) -> Iterator[tuple[Turn, Books]]:
         for lane in (self._returned, self._asks, *self._bulk.values()):
             yield from list(lane.items())
 
-    def clear_for(self, permit: Permit) -> bool:
+    def clear_for(self, permit: Books) -> bool:
         """Return whether nobody is before one who comes now."""
         if permit.first:
             return not self._returned
@@ -60,7 +62,7 @@ class Lanes:
             return False
         return not self._bulk_total or (permit.bulk is None and self._in_a_row < _IN_A_ROW)
 
-    def join(self, turn: Turn, permit: Permit) -> None:
+    def join(self, turn: Turn, permit: Books) -> None:
         """Add one at the end of its lane."""
         if permit.first:
             self._returned[turn] = permit
@@ -76,7 +78,7 @@ class Lanes:
             self._bulk_total += 1
         self.tokens += permit.tokens
 
-    def leave(self, turn: Turn, permit: Permit) -> bool:
+    def leave(self, turn: Turn, permit: Books) -> bool:
         """Remove one from any place; return whether it was there."""
         lane = self._lane_of(permit)
         if lane is None or lane.pop(turn, None) is None:
@@ -91,20 +93,19 @@ class Lanes:
                     self._served_to = 0.0
         return True
 
-    def head(self) -> tuple[Turn, Permit] | None:
+    def head(self) -> tuple[Turn, Books] | None:
         """Return whose turn is next."""
-        if self._returned:
-            return next(iter(self._returned.items()))
-        if self._asks and (not self._bulk_total or self._in_a_row < _IN_A_ROW):
-            return next(iter(self._asks.items()))
-        if self._bulk:
-            key = min(self._bulk, key=self._served.__getitem__) if len(self._bulk) > 1 else None
-            lane = next(iter(self._bulk.values())) if key is None else self._bulk[key]
-            return next(iter(lane.items()))
+        lane = self._returned
+        if not lane and (not self._bulk_total or self._in_a_row < _IN_A_ROW):
+            lane = self._asks
+        if not lane and self._bulk:
+            lane = min(self._bulk.items(), key=self._served_of)[1]
+        for first in lane.items():
+            return first
         return None
 
-    def went(self, permit: Permit, cost: Callable[[], float]) -> None:
-        """Note who went; ``cost`` returns what it cost, in seconds of the limits' refill."""
+    def went(self, permit: Books, cost: Callable[[Amounts], float]) -> None:
+        """Note who went; ``cost`` tells what amounts cost, in seconds of the limits' refill."""
         if permit.first:
             return
         if permit.bulk is None:
@@ -113,7 +114,7 @@ class Lanes:
         self._in_a_row = 0
         if permit.bulk in self._served:
             self._served_to = self._served[permit.bulk]
-            self._served[permit.bulk] += cost()
+            self._served[permit.bulk] += cost(permit.amounts)
 
     def before_an_ask(self) -> tuple[int, int]:
         """Return how many requests, and tokens, go before a person's ask that comes now."""
@@ -124,7 +125,10 @@ class Lanes:
             requests += going
         return requests, tokens
 
-    def _lane_of(self, permit: Permit) -> _Lane | None:
+    def _served_of(self, item: tuple[Hashable, _Lane]) -> float:
+        return self._served[item[0]]
+
+    def _lane_of(self, permit: Books) -> _Lane | None:
         if permit.first:
             return self._returned
         return self._asks if permit.bulk is None else self._bulk.get(permit.bulk)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from nbconvo.errors import InputError
 from nbconvo.limiter.allowance import INPUT, OUTPUT, REQUESTS, TOKENS, Allowance, Amounts
-from nbconvo.limiter.base import LONGEST_WAIT, Told
+from nbconvo.limiter.base import LONGEST_WAIT, Permit, Told
 from nbconvo.limiter.belief import TOGETHER, Belief, Mark, Sent
 from nbconvo.limiter.bucket import Bucket
 from nbconvo.limiter.pace import BURST_SECONDS, Pace
@@ -23,8 +23,8 @@ _NOTHING: Amounts = (0.0, 0.0, 0.0, 0.0)
 _SHY = 200  # one in so many is left of a minute's, for requests that overtake each other
 
 
-class Books:
-    """What is kept of a request.
+class Books(Permit):
+    """A permit with what is kept of its request.
 
     Attributes:
         amounts: What it reserves.
@@ -36,9 +36,12 @@ class Books:
         refused: Whether it was refused.
     """
 
-    __slots__ = ("amounts", "answered", "before", "marks", "refused", "totals", "unused")
+    __slots__ = ("__weakref__", "amounts", "answered", "before", "marks", "refused", "totals",
+                 "unused")  # fmt: skip
 
-    def __init__(self, tokens: int, output: int) -> None:
+    def __init__(self, tokens: int, first: bool, output: int, bulk: Hashable) -> None:
+        # Every request comes through here, and what super() would add is a third of it.
+        self.tokens, self.first, self.output, self.bulk, self.at = tokens, first, output, bulk, 0.0
         self.amounts: Amounts = (1.0, tokens, tokens - output, output)
         self.before = self.totals = self.unused = _NOTHING
         self.marks: tuple[Mark, ...] = ()
@@ -99,18 +102,22 @@ class Limits:
     @property
     def has_room(self) -> bool:
         """Whether another request may go, as far as the search for the level is concerned."""
-        return self._seek is None or self._unanswered < self._seek.most
+        seek = self._seek  # read once: another thread may be asking
+        return seek is None or self._unanswered < seek.most
 
     @property
     def per_minute(self) -> tuple[float | None, float | None]:
-        """The limits on requests and tokens per minute, stated, told or found."""
+        """The limits on requests and tokens per minute, stated, told or found.
+
+        Any thread may ask.
+        """
         found: list[float | None] = []
         for counts in (REQUESTS, TOKENS):
-            rates = [b.per_minute for b in self._beliefs.values() if _is_quick(b, counts)]
+            rates = [b.per_minute for b in tuple(self._beliefs.values()) if _is_quick(b, counts)]
             if (pace := self._stated.get(counts)) is not None:
                 rates.append(pace.per_minute)
-            elif counts == REQUESTS and self._sought is not None:
-                rates.append(round(self._sought.bucket.rate * _MINUTE))
+            elif counts == REQUESTS and (sought := self._sought) is not None:
+                rates.append(round(sought.bucket.rate * _MINUTE))
             found.append(min(rates, default=None))
         return found[0], found[1]
 
@@ -143,6 +150,13 @@ class Limits:
                 return wait
         return None
 
+    def exceeded(self, amounts: Amounts) -> float | None:
+        """Return the told limit of which ``amounts`` are more than all, as a refusal has shown."""
+        for belief in self._beliefs.values():
+            if amounts[belief.allowance.counts] >= belief.hopeless:
+                return belief.limit
+        return None
+
     def cost(self, amounts: Amounts) -> float:
         """Return how many seconds of refill the amounts take of the limit that they strain most."""
         cost = 0.0
@@ -159,6 +173,7 @@ class Limits:
         amounts = books.amounts
         for allowance in self._active:
             allowance.take(amounts[allowance.counts], now)
+        books.at = now
         if now > self._went_at + TOGETHER:
             self._went_at, self._before = now, self._totals
         one, tokens, prompt, output = amounts
@@ -177,8 +192,8 @@ class Limits:
                 for belief in self._beliefs.values()
             )
 
-    def settle(self, books: Books, used: Amounts, then: float, now: float) -> bool:
-        """Correct what was reserved ``then`` to what was used; a request of 0 was never sent.
+    def settle(self, books: Books, used: Amounts, now: float) -> bool:
+        """Correct what was reserved to what was used; a request of 0 was never sent.
 
         Return whether others may go now that could not before.
         """
@@ -193,7 +208,7 @@ class Limits:
             if was_sent and change < 0.0:
                 change *= allowance.refund
             if change:
-                allowance.change(change, then, now)
+                allowance.change(change, books.at, now)
         if was_sent and not books.refused:
             a, b, c, d = self._unused
             _, tokens, prompt, output = (
@@ -202,8 +217,8 @@ class Limits:
             self._unused = (a, b + tokens, c + prompt, d + output)
         return True
 
-    def observe(self, told: Sequence[Told], books: Books, at: float, now: float) -> None:
-        """Learn what a reply tells to a request that went ``at``."""
+    def observe(self, told: Sequence[Told], books: Books, now: float) -> None:
+        """Learn what the reply to a request tells."""
         changed = False
         for one in told:
             belief = self._beliefs.get(one.name)
@@ -215,7 +230,7 @@ class Limits:
                 )
                 changed = True
             before = belief.limit, belief.seconds
-            belief.observe(one, self._sent(belief, books, at), now)
+            belief.observe(one, self._sent(belief, books), now)
             changed = changed or before != (belief.limit, belief.seconds)
         if changed:
             self._choose()
@@ -228,17 +243,22 @@ class Limits:
             self._seek.answered(self._unanswered, now)
         self._note_answer(books)
 
-    def refused(self, told: Sequence[Told], books: Books, at: float, now: float) -> float:
-        """Slow down after a refusal of a request that went ``at``, unless headers say it all.
+    def refused(self, told: Sequence[Told], books: Books, now: float) -> float:
+        """Slow down after a request was refused, unless headers say why.
 
         Return the seconds in which nothing should go.
         """
         books.refused = True
         self._note_answer(books)
-        if any(one.remaining is not None and one.name in self._beliefs for one in told):
+        if any(
+            one.remaining is not None
+            and (belief := self._beliefs.get(one.name)) is not None
+            and one.remaining < books.amounts[belief.allowance.counts]
+            for one in told
+        ):
             return 0.0
         if self._seek is not None:
-            self._sought = self._seek.refused(at, books.totals[REQUESTS], now)
+            self._sought = self._seek.refused(books.at, books.totals[REQUESTS], now)
             if self._sought is not None:
                 self._choose()
             return QUIET
@@ -248,7 +268,7 @@ class Limits:
             # It was the one of which least is left.
             pace = min(active, key=lambda pace: pace.bucket.level(now) / pace.bucket.rate)
             counts = pace.allowance.counts
-            pace.refused(at, books.amounts[counts], books.totals[counts], now)
+            pace.refused(books.at, books.amounts[counts], books.totals[counts], now)
             self._find_windows()
         return 0.0
 
@@ -263,7 +283,7 @@ class Limits:
             books.answered = True
             self._unanswered -= 1
 
-    def _sent(self, belief: Belief, books: Books, at: float) -> Sent:
+    def _sent(self, belief: Belief, books: Books) -> Sent:
         counts = belief.allowance.counts
         place = list(self._beliefs.values()).index(belief)
         total = books.totals[counts]
@@ -271,7 +291,7 @@ class Limits:
         if counts == OUTPUT:  # of what is under way nothing was counted yet
             since = self._owed
         return Sent(
-            at=at,
+            at=books.at,
             mark=books.marks[place] if place < len(books.marks) else None,
             amount=books.amounts[counts],
             total=total,

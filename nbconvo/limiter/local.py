@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 
 from nbconvo.limiter.alarm import Alarm
@@ -13,12 +14,21 @@ from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit, Told
 from nbconvo.limiter.lanes import Lanes, Turn
 from nbconvo.limiter.limits import Books, Limits
 from nbconvo.limiter.recent import Recent
-from nbconvo.limiter.refusals import paused, refuse, too_large, used_up
+from nbconvo.limiter.refusals import (
+    paused,
+    refuse,
+    too_large,
+    too_large_for_service,
+    used_up,
+)
 
 __all__ = ["LocalLimiter"]
 
+_STALE = 60.0  # seconds after which the word of a service is doubted, if it means hours
 _TICK = 1e-6
 """Seconds that a request may go early: the rounding of a timer must not cost another round."""
+_TOGETHER = 0.002
+"""Seconds within which several are let go by one round of the event loop, by no other timer."""
 
 
 class LocalLimiter:
@@ -53,12 +63,13 @@ class LocalLimiter:
         self._limits = Limits(seeks=seeks)
         self._lanes = Lanes()
         # Each permit in flight, with the second of the clock in which it was counted.
-        self._held: dict[Permit, int] = {}
+        self._held: dict[Books, int] = {}
+        self._forgotten: weakref.WeakSet[Books] = weakref.WeakSet()
         self._recent = Recent()
         self._total_requests = self._total_tokens = self._rate_limited = self._retries = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._wake)
-        self._next_at = self._paused_until = -math.inf
+        self._next_at = self._paused_until = self._told_at = -math.inf
         self.set_limits(
             max_requests_per_minute=max_requests_per_minute,
             max_tokens_per_minute=max_tokens_per_minute,
@@ -94,7 +105,8 @@ class LocalLimiter:
         """Wait for leave to send a request of ``tokens``, in turn; ``first`` at the head.
 
         Raises:
-            RequestTooLarge: If ``tokens`` is more than a whole minute admits.
+            RequestTooLarge: If ``tokens`` is more than a whole minute admits, or than the service
+                allows at all: one that it refused is not sent again, nor a larger one.
             RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause, or until a
                 limit of an hour or longer allows it.
         """
@@ -103,20 +115,21 @@ class LocalLimiter:
         now = self._clock()
         if (left := self._paused_until - now) > LONGEST_WAIT:
             raise paused(self.name, left)
-        books = Books(tokens, output)
-        permit = Permit(tokens, first, output, bulk, 0.0, books)
+        permit = Books(tokens, first, output, bulk)
+        if (limit := self._limits.exceeded(permit.amounts)) is not None:
+            raise too_large_for_service(self.name, tokens, limit)
+        self._adopt_loop()
         is_head = self._lanes.clear_for(permit)
         if is_head and self._has_room():
             self._limits.refresh(now)
-            if self._delay(books.amounts, now) <= _TICK:
-                self._grant(permit, books, now)
+            if self._delay(permit.amounts, now) <= _TICK:
+                self._grant(permit, now)
                 return permit
-        loop = self._adopt_loop()
-        turn: Turn = loop.create_future()
+        turn: Turn = asyncio.get_running_loop().create_future()
         self._lanes.join(turn, permit)
-        if is_head or len(self._lanes) == 1:
-            self._wake()
         try:
+            if is_head or len(self._lanes) == 1:
+                self._wake()
             return await turn
         except BaseException:
             self._abandon(turn, permit)
@@ -124,17 +137,18 @@ class LocalLimiter:
 
     def observe(self, permit: Permit, told: Sequence[Told], *, refused: bool = False) -> None:
         """Learn from the reply to a request that is in flight, as soon as its headers came."""
-        if permit not in self._held:
-            return
         books = _books(permit)
+        if books not in self._held:
+            return
         now = self._clock()
         if refused:
-            quiet = self._limits.refused(told, books, permit.at, now)
+            quiet = self._limits.refused(told, books, now)
             self._paused_until = max(self._paused_until, now + quiet)
         else:
             self._limits.answered(books, now)
+        self._told_at = now
         if told:
-            self._limits.observe(told, books, permit.at, now)
+            self._limits.observe(told, books, now)
         if self._lanes:
             self._wake()
 
@@ -144,11 +158,14 @@ class LocalLimiter:
         Raises:
             RuntimeError: If the permit is settled already, or is another limiter's.
         """
-        second = self._held.pop(permit, None)
+        books = _books(permit)
+        second = self._held.pop(books, None)
+        if second is None and books in self._forgotten:
+            return  # its loop was closed meanwhile
         if second is None:
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
-        used = _used(permit, tokens, output)
-        freed = self._limits.settle(_books(permit), used, permit.at, self._clock())
+        used = _used(books, tokens, output)
+        freed = self._limits.settle(books, used, self._clock())
         change = int(used[1]) - permit.tokens
         unsent = 1 if tokens is None else 0
         if change or unsent:
@@ -157,7 +174,7 @@ class LocalLimiter:
             if unsent and permit.first:
                 self._retries -= 1
             self._total_tokens += change
-        if self._lanes and (freed or self._max_concurrent is not None):
+        if (freed or self._max_concurrent is not None) and self._lanes:
             self._wake()
 
     def pause(self, seconds: float) -> None:
@@ -217,11 +234,9 @@ class LocalLimiter:
         wait = self._limits.delay(amounts, now, ahead)
         return wait if wait > delay else delay
 
-    def _grant(self, permit: Permit, books: Books, now: float) -> None:
-        if self._lanes:
-            self._lanes.went(permit, lambda: self._limits.cost(books.amounts))
-        permit.at = now
-        self._limits.take(books, now)
+    def _grant(self, permit: Books, now: float) -> None:
+        self._lanes.went(permit, self._limits.cost)
+        self._limits.take(permit, now)
         second = self._held[permit] = int(now)
         self._recent.add(second, 1, permit.tokens)
         self._total_requests += 1
@@ -229,7 +244,7 @@ class LocalLimiter:
         if permit.first:
             self._retries += 1
 
-    def _abandon(self, turn: Turn, permit: Permit) -> None:
+    def _abandon(self, turn: Turn, permit: Books) -> None:
         """Give back all that a waiter held: its place, or the permit that it was just given."""
         if self._lanes.leave(turn, permit):
             self._wake()
@@ -246,20 +261,27 @@ class LocalLimiter:
         while (head := self._lanes.head()) is not None:
             turn, permit = head
             if not turn.done():
-                books = _books(permit)
-                delay = self._delay(amounts := books.amounts, now)
+                delay = self._delay(amounts := permit.amounts, now)
                 self._next_at = now + delay
-                if delay > _TICK:
+                if delay > _TICK and not self._is_tried(permit, now):
                     if not self._goes_on_without(turn, amounts, now):
-                        self._alarm.set(turn.get_loop(), delay)
+                        self._alarm.set(turn.get_loop(), max(delay, _TOGETHER))
                         return
                 elif not self._has_room():
                     break
                 else:
-                    self._grant(permit, books, now)
+                    self._grant(permit, now)
                     turn.set_result(permit)
             self._lanes.leave(turn, permit)
         self._alarm.stop()
+
+    def _is_tried(self, permit: Books, now: float) -> bool:
+        """Return whether a person's lone ask goes although a limit of hours seems used up.
+
+        What was told a while ago may have been of another model, or wrong: only a reply can tell.
+        """
+        alone = permit.bulk is None and not self._held and now - self._told_at >= _STALE
+        return alone and self._limits.hopeless(permit.amounts, now) is not None
 
     def _goes_on_without(self, turn: Turn, amounts: Amounts, now: float) -> bool:
         """Refuse one who would have to wait for hours; return whether it is so."""
@@ -268,32 +290,38 @@ class LocalLimiter:
         refuse(turn, used_up(self.name, wait))
         return True
 
-    def _adopt_loop(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.get_running_loop()
+    def _adopt_loop(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # without one nobody can wait
+            return
         if self._loop is not loop:
-            if self._loop is not None and self._lanes and not self._loop.is_closed():
+            if self._loop is not None and self._loop.is_closed():
+                self._forget_loop()
+            elif self._lanes:
                 raise RuntimeError("a limiter with a queue cannot be asked from another event loop")
-            self._forget_loop()
             self._loop = loop
-        return loop
 
     def _forget_loop(self) -> None:
         self._alarm.stop()
         self._lanes = Lanes()
         self._loop = None
+        for permit in tuple(self._held):  # whoever had these will not settle them
+            self.settle(permit, None)
+            self._forgotten.add(permit)
 
 
 def _books(permit: Permit) -> Books:
-    books = permit.books
-    assert isinstance(books, Books)
-    return books
+    if not isinstance(permit, Books):
+        raise RuntimeError(f"{permit} is not of this limiter")
+    return permit
 
 
-def _used(permit: Permit, tokens: int | None, output: int | None) -> Amounts:
+def _used(permit: Books, tokens: int | None, output: int | None) -> Amounts:
     if tokens is None:
         return 0.0, 0.0, 0.0, 0.0
     if tokens == permit.tokens and output is None:
-        return _books(permit).amounts
+        return permit.amounts
     tokens = max(tokens, 0)
     said = max(tokens - permit.tokens + permit.output, 0) if output is None else output
     said = min(said, tokens)

@@ -17,6 +17,7 @@ _CUT, _SMALL_CUT = 0.7, 0.9
 _BELOW = 0.98  # of the rate that was measured
 _MEASURE = 2.0  # seconds between two refusals that make a measurement,
 _COUNT = 20.0  # or so many requests, if they are fewer
+_LATE = 0.02  # seconds, and part of them, that timers may be late
 _GROWTH, _SOON = 0.001, 8.0  # per second, and the seconds in which it becomes double
 
 
@@ -26,7 +27,7 @@ class Pace:
     A refusal shows that nothing is left, so what was granted between two of them is what came
     back in that time: the rate is set a little below it. Without a second one it is cut by a
     factor. It grows again until the next refusal or to the stated rate, the faster the longer
-    none comes.
+    none comes; but not in time in which it is not used, which shows nothing.
 
     Attributes:
         allowance: Admits at the rate.
@@ -34,7 +35,8 @@ class Pace:
         per_minute: The same as it was stated.
     """
 
-    __slots__ = ("_base", "_cut_at", "_grown_at", "_refused", "allowance", "ceiling", "per_minute")
+    __slots__ = ("_base", "_calm", "_cut_at", "_grown_at", "_refused", "allowance", "ceiling",
+                 "per_minute")  # fmt: skip
 
     def __init__(
         self, allowance: Allowance, ceiling: float = math.inf, per_minute: float = math.inf
@@ -43,7 +45,7 @@ class Pace:
         self.ceiling = ceiling
         self.per_minute = per_minute
         self._base: tuple[float, float] | None = None
-        self._refused = 0.0
+        self._refused = self._calm = 0.0
         self._cut_at = self._grown_at = -math.inf
 
     @classmethod
@@ -78,6 +80,7 @@ class Pace:
         granted = total - amount - self._refused
         self._refused += amount
         self._cut_at = self._grown_at = now
+        self._calm = 0.0
         if base is None or (at - base[0] < _MEASURE and granted - base[1] < _COUNT * amount):
             rate = (_CUT if base is None else _SMALL_CUT) * bucket.rate
         else:
@@ -98,9 +101,12 @@ class Pace:
         if bucket.rate >= self.ceiling or (passed := now - self._grown_at) < 0.2:
             return
         self._grown_at = now
-        calm = (now - self._cut_at) / _SOON
-        growth = _GROWTH * (1.0 + calm * calm)
-        self._set(min(self.ceiling, bucket.rate * (1.0 + growth * min(passed, 1.0))), now)
+        if now - bucket.full_at > _LATE + _LATE * passed:  # it was full: nobody waited for it
+            return
+        passed = min(passed, 1.0)
+        self._calm += passed / _SOON
+        growth = _GROWTH * (1.0 + self._calm * self._calm)
+        self._set(min(self.ceiling, bucket.rate * (1.0 + growth * passed)), now)
 
     def _set(self, rate: float, now: float) -> None:
         rate = max(rate, 1e-3)

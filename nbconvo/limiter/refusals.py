@@ -7,7 +7,7 @@ import math
 from nbconvo.errors import NbConvoError, RateLimited, RequestTooLarge
 from nbconvo.limiter.lanes import Turn
 
-__all__ = ["paused", "refuse", "too_large", "used_up"]
+__all__ = ["paused", "refuse", "too_large", "too_large_for_service", "used_up"]
 
 
 def paused(name: str, left: float) -> RateLimited:
@@ -33,6 +33,14 @@ def too_large(name: str, tokens: int, most: float) -> RequestTooLarge:
     return RequestTooLarge(
         f"{_whose(name)}request of about {tokens:,} tokens is more than the {most:,.10g} "
         "a minute that --tpm allows; shorten it or raise the limit"
+    )
+
+
+def too_large_for_service(name: str, tokens: int, most: float) -> RequestTooLarge:
+    """Return the error for a request of more tokens than the service allows at all."""
+    return RequestTooLarge(
+        f"{_whose(name)}the service refused a request of about {tokens:,} tokens, and by what it "
+        f"tells it allows {most:,.10g} together; shorten it, or ask another service"
     )
 
 

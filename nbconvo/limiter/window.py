@@ -7,6 +7,8 @@ import math
 __all__ = ["Window"]
 
 _QUIET = 1.0  # seconds without a request, after which one goes to see whether a window ended
+_AGAIN = 0.5  # seconds until what was thought to have come back is tried again,
+_BACK = 3.0  # if it was thought so within these
 _SLOTS = 1000  # what was taken within a thousandth of the window is kept, and returns, together
 
 
@@ -22,18 +24,21 @@ class Window:
         margin: Seconds that are waited beyond it: requests take different times on their way.
 
     Attributes:
+        lag: Seconds that are waited besides for what was taken in a sliding window, since it may
+            have been so long on its way to the service.
         ends: When the service's own window ends, as far as it told; infinity if it did not.
         ended: When the last one ended that was seen to.
         fixed: Whether all comes back then. Until that is known, one request may go and see.
     """
 
-    __slots__ = ("_last", "_probe", "_slot", "_taken", "_total", "capacity", "ended", "ends",
-                 "fixed", "margin", "seconds")  # fmt: skip
+    __slots__ = ("_back", "_last", "_probe", "_slot", "_taken", "_total", "capacity", "ended",
+                 "ends", "fixed", "lag", "margin", "seconds")  # fmt: skip
 
     def __init__(self, capacity: float, seconds: float, margin: float = 0.0) -> None:
         self.capacity = capacity
         self.seconds = seconds
         self.margin = margin
+        self.lag = 0.0
         self.ends = math.inf
         self.ended = -math.inf
         self.fixed = False
@@ -44,11 +49,17 @@ class Window:
         # time, but for what was taken before the window and corrected since, which is dropped.
         self._taken: dict[int, tuple[float, float]] = {}
         self._total = 0.0
+        self._back: tuple[float, float] = (-math.inf, 0.0)  # when how much came back last
 
     def level(self, now: float) -> float:
         """Return how much may be taken; below 0 is a debt."""
         self._expire(now)
         return self.capacity - self._total
+
+    @property
+    def _ends_at_once(self) -> bool:
+        # Where nothing tells when, it can only be waited for as for one that slides.
+        return self.fixed and self.ends < math.inf
 
     def delay(self, amount: float, now: float, ahead: float = 0.0) -> float:
         """Return the seconds until ``amount`` may be taken, 0 at once; changes nothing.
@@ -59,8 +70,8 @@ class Window:
         if missing <= 0.0 or (self._probe and not ahead):
             return 0.0
         at = math.inf
-        if not self.fixed:
-            past = self.seconds + self.margin
+        if not self._ends_at_once:
+            past = self.seconds + self.margin + self.lag
             # A copy: another thread may be asking.
             for then, taken in tuple(self._taken.values()):
                 missing -= taken
@@ -72,8 +83,7 @@ class Window:
         return max(0.0, min(at, self._looks_at()) - now)
 
     def take(self, amount: float, now: float) -> None:
-        """Take ``amount``, into debt if need be."""
-        self._expire(now)
+        """Take ``amount``, into debt if need be; ``level`` was asked for at the same time."""
         if self._probe:
             self._probe = False
             self.ends = math.inf  # the reply will tell
@@ -88,11 +98,20 @@ class Window:
             self._taken[slot] = (had[0], had[1] + amount)
             self._total += amount
 
-    def shift(self, amount: float, now: float) -> float:
-        """Hold so much more (or less) than was thought; return the change that was made."""
+    def shift(self, amount: float, now: float, *, refused: bool = False) -> float:
+        """Hold so much more (or less) than was thought; return the change that was made.
+
+        Where a request was ``refused`` just after some came back, that came too early.
+        """
         self._expire(now)
         if amount < 0.0:
-            self._put(-amount, now)
+            early = 0.0
+            if refused and now - self._back[0] < _BACK:
+                early = min(-amount, self._back[1])
+                self._back = self._back[0], self._back[1] - early
+                self._put_early(early, now)
+            if -amount > early:
+                self._put(-amount - early, now)
             return amount
         # What others took, or took earlier than was thought, is as if it had come back.
         left = amount
@@ -115,8 +134,15 @@ class Window:
 
     def _looks_at(self) -> float:
         """Return when the window has ended, or may be seen to have."""
-        ends = self.ends if self.fixed else max(self.ends, self._last + _QUIET)
-        return ends + self.margin
+        if self._ends_at_once:
+            return self.ends + self.margin
+        looks_at = max(self.ends, self._last + _QUIET) + self.margin
+        # An end before anything can have come back by its age is no sliding window's.
+        if self.ends < math.inf and self._taken:
+            oldest, _ = next(iter(self._taken.values()))
+            if looks_at + self.lag < oldest + self.seconds:
+                return looks_at
+        return looks_at + self.lag
 
     def _put(self, amount: float, now: float) -> None:
         slot = int(now / self._slot)
@@ -124,10 +150,18 @@ class Window:
         self._taken[slot] = (now, amount + (had[1] if had else 0.0))
         self._total += amount
 
+    def _put_early(self, amount: float, now: float) -> None:
+        """Let ``amount`` come back once more, soon: the service still counted it."""
+        then = now + _AGAIN - self.seconds - self.margin - self.lag
+        slot = int(then / self._slot)
+        had = self._taken.pop(slot, (then, 0.0))
+        self._taken = {slot: (then, amount + had[1]), **self._taken}
+        self._total += amount
+
     def _expire(self, now: float) -> None:
         if self._looks_at() <= now:
             self.ended = self.ends
-            if self.fixed:
+            if self._ends_at_once:
                 self._taken.clear()
                 self._total = 0.0
                 self.ends += self.seconds * math.ceil((now - self.ends) / self.seconds)
@@ -135,9 +169,9 @@ class Window:
                     self.ends += self.seconds
             else:
                 self._probe = True
-        if self.fixed:
+        if self._ends_at_once:
             return
-        past = now - self.seconds - self.margin + 1e-6
+        past = now - self.seconds - self.margin - self.lag + 1e-6
         while self._taken:
             slot = next(iter(self._taken))
             then, taken = self._taken[slot]
@@ -145,4 +179,6 @@ class Window:
                 return
             del self._taken[slot]
             self._total -= taken
+            at, back = self._back
+            self._back = now, taken + (back if now - at < _BACK else 0.0)
         self._total = 0.0

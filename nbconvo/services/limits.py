@@ -6,6 +6,7 @@ The names are those that OpenAI, Groq, Anthropic, Mistral, Together, OpenRouter 
 
 from __future__ import annotations
 
+import email.utils
 import math
 import re
 import time
@@ -69,15 +70,20 @@ def limits_told(
 
     A reset is read as a Go duration (``6m0s``), an RFC 3339 time, Unix time in seconds or
     milliseconds, or plain seconds; one that has passed is 0. What cannot be read is left out.
-    ``now`` is the clock, in Unix time.
+    ``now`` is the clock, in Unix time, where the reply has no ``Date`` of the service's own: the
+    two may be minutes apart.
     """
+
+    def service_time() -> float:
+        return _date(headers.get("Date")) or now()
+
     found: dict[str, dict[str, str]] = {}
     for header, value in headers.items():
         # Every reply comes through here, and most headers are about something else.
         if "limit" in (lower := header.lower()) and (named := _named(lower)) is not None:
             field, what = named
             found.setdefault(what, {})[field] = value
-    told = (_told(what, fields, now) for what, fields in found.items())
+    told = (_told(what, fields, service_time) for what, fields in found.items())
     return tuple(one for one in told if one is not None)
 
 
@@ -89,7 +95,8 @@ def duration(text: str) -> float | None:
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return seconds if seconds < math.inf else None
 
 
 def _named(header: str) -> tuple[str, str] | None:
@@ -117,7 +124,7 @@ def _told(what: str, fields: Mapping[str, str], now: Callable[[], float]) -> Lim
     if counts is None:
         return None
     limit, remaining = _number(fields.get("limit")), _number(fields.get("remaining"))
-    if limit is None and remaining is None:
+    if (limit is None and remaining is None) or (limit is not None and limit < 1):
         return None
     text = fields.get("reset") or ""
     # 37s, 2026-11-22T12:40:59Z and 1795000000 are in whole seconds, 12ms and 0.25 are not.
@@ -136,7 +143,7 @@ def _measured(what: str) -> tuple[_Counts | None, float | None]:
             counts = _COUNTED[word]
         elif word in _WINDOWS:
             window = times * _WINDOWS[word]
-        elif word.isdecimal():
+        elif word.isdecimal() and len(word) < 10:
             times = float(word)
         elif word in {"input", "output"}:
             side = word
@@ -145,6 +152,13 @@ def _measured(what: str) -> tuple[_Counts | None, float | None]:
     if counts == "tokens" and side:
         counts = "input_tokens" if side == "input" else "output_tokens"
     return counts, window
+
+
+def _date(text: str | None) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(text or "").timestamp()
+    except (OverflowError, ValueError):
+        return None
 
 
 def _reset(text: str, now: Callable[[], float]) -> float | None:

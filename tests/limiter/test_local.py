@@ -313,7 +313,7 @@ class Books(RuleBasedStateMachine):
     def what_is_reserved_is_what_is_in_flight(self):
         held = self.limiter._held
         assert self.limiter._limits._owed == sum(permit.output for permit in held)
-        assert self.limiter._limits._unanswered == sum(not p.books.answered for p in held)
+        assert self.limiter._limits._unanswered == sum(not p.answered for p in held)
 
     @invariant()
     def a_window_holds_what_was_taken_in_it(self):
@@ -351,3 +351,17 @@ def test_whatever_happens_the_books_balance(virtual_loop):
         lambda: Books(virtual_loop()),
         settings=settings(max_examples=60, stateful_step_count=40, deadline=None, database=None),
     )
+
+
+def test_permits_of_a_loop_that_was_closed_hold_up_nobody():
+    limiter = LocalLimiter(max_concurrent=1)
+
+    async def take():
+        return await limiter.acquire(1)
+
+    lost = asyncio.run(take())
+    again = asyncio.run(take())
+    limiter.settle(lost, 1)
+    assert limiter.usage().in_flight == 1
+    limiter.settle(again, 1)
+    assert limiter.usage().total_requests == 1

@@ -160,3 +160,32 @@ def test_of_a_limit_of_which_nothing_is_known_nine_tenths_are_found_in_half_a_mi
     )
     assert result.share >= 0.9  # of the second half of the minute
     assert result.refused < 0.02 * len(result.moments)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["bucket", "fixed", "sliding"])
+def test_without_resets_a_limit_is_followed_by_what_is_left(play, kind, seed):
+    meter = {"bucket": Bucket(600, 1), "fixed": Fixed(600, phase=20.0), "sliding": Sliding(600)}
+    server = Server({"requests": meter[kind]}, reset=False, seed=seed)
+    result = scored(play, server, limits=(600, None), requests=1300, early=False)
+    assert result.refused == 0
+    # Of a window that ends after 40 s nothing tells: it is used when the own minute has passed.
+    assert result.share >= (0.995 if kind == "bucket" else 0.97)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_burst_that_takes_a_second_to_come_in_is_not_asked_for_twice(play, seed):
+    server = Server({"requests": Bucket(600)}, other=0.5, seed=seed)
+    how = {"latency": (0.25, 0.7), "early": False, "jitter": 1.0, "requests": 750}
+    result = scored(play, server, limits=(600, None), **how)
+    assert result.refused <= 20
+    assert result.share >= 0.98
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_comes_in_late_at_a_sliding_window_costs_no_refusal(play, seed):
+    server = Server({"requests": Sliding(600)}, seed=seed)
+    how = {"latency": (0.25, 0.7), "early": False, "jitter": 0.5, "requests": 900}
+    result = scored(play, server, limits=(600, None), **how)
+    assert result.refused == 0
+    assert result.share >= 0.97

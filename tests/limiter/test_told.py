@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from nbconvo.errors import RateLimited
+from nbconvo.errors import RateLimited, RequestTooLarge
 from nbconvo.limiter import LocalLimiter
 from nbconvo.services.limits import LimitTold
 
 sys.path.insert(0, str(Path(__file__).parent))
-from model import Bucket, Server, score  # beside this file
+from model import Bucket, Fixed, Server, Sliding, score  # beside this file
 
 
 def local(*limits, **how):
@@ -196,5 +196,126 @@ def test_after_1000_cancels_in_random_places_nothing_is_lost_and_the_books_balan
         assert not [
             handle for handle in asyncio.get_running_loop()._scheduled if not handle._cancelled
         ]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("kind", ["bucket", "minute", "sliding", "fixed"])
+@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_clock_that_jumps_by_an_hour_does_not_flood_the_server(play, kind, headers, stated):
+    """As after a suspension: to the limiter and to the server alike, all has come back."""
+
+    async def scene():
+        loop = asyncio.get_running_loop()
+        meter = {
+            "bucket": Bucket(600, 1),
+            "minute": Bucket(600, 60),
+            "sliding": Sliding(600),
+            "fixed": Fixed(600, phase=12.0),
+        }[kind]
+        limiter = local(600 if stated else None, seeks=True)
+        server = Server({"requests": meter}, headers=headers, seed=6)
+
+        async def jump():
+            for _ in range(2):
+                await asyncio.sleep(11)
+                before = server.refused, server.admitted
+                loop.pass_time(3600)
+                await asyncio.sleep(3)
+                refused.append(server.refused - before[0])
+                admitted.append(server.admitted - before[1])
+
+        refused: list[int] = []
+        admitted: list[int] = []
+        jumping = asyncio.create_task(jump())
+        result = await score(limiter, server, requests=2600, seed=6)
+        await jumping
+        assert result.answered == 2600
+        assert max(refused) <= (1 if headers or stated else 30)
+        assert min(admitted) > 0
+
+    play(scene)
+
+
+def test_a_clock_that_stands_still_while_time_goes_on_harms_nobody(play):
+    async def scene():
+        loop, lag = asyncio.get_running_loop(), 0.0
+        limiter = LocalLimiter(600, seeks=True, clock=lambda: loop.time() - lag)
+        server = Server({"requests": Bucket(600, 1)}, seed=7)
+
+        async def stand_still():
+            nonlocal lag
+            for _ in range(3):
+                await asyncio.sleep(5)
+                lag += 3600
+                loop.pass_time(3600)
+
+        still = asyncio.create_task(stand_still())
+        result = await score(limiter, server, requests=500, seed=7)
+        await still
+        assert (result.answered, result.refused) == (500, 0)
+        assert result.seconds < 3 * 3600 + 60
+
+    play(scene)
+
+
+def test_a_level_that_was_found_stays_while_nobody_asks_for_more(play):
+    async def scene():
+        limiter, server = local(seeks=True), Server({"requests": Bucket(600, 1)}, headers=False)
+        how = {"latency": (0.1, 0.2), "early": False}
+        await score(limiter, server, **how, requests=700, seed=8)
+        found = limiter.usage().max_requests_per_minute
+        assert found == pytest.approx(600, rel=0.25)
+        for _ in range(600):  # a request every 2 s: it shows nothing of 10 a second
+            await asyncio.sleep(2)
+            limiter.settle(await limiter.acquire(1), 1)
+        assert limiter.usage().max_requests_per_minute == pytest.approx(found, rel=0.05)
+
+    play(scene)
+
+
+def test_what_was_refused_as_more_than_the_service_allows_is_not_sent_again(play):
+    async def scene():
+        limiter = local(seeks=True)
+        told = LimitTold("tokens", "tokens", 6_000, 5_990, 0.1)
+        await tell(limiter, told, used=10)
+        await tell(limiter, told, refused=True, used=5_900)
+        await tell(limiter, told, refused=True, used=8_000)  # an estimate, worth a try
+        for first in (True, False):
+            with pytest.raises(RequestTooLarge, match=r"9,000 tokens, .* allows 6,000 together"):
+                await limiter.acquire(9_000, first=first)
+        assert (limiter.usage().in_flight, limiter.usage().queued) == (0, 0)
+        permit = await limiter.acquire(7_000)
+        limiter.observe(permit, [LimitTold("tokens", "tokens", 60_000, 59_000, 0.1)])
+        limiter.settle(permit, 7_000)
+        limiter.settle(await limiter.acquire(9_000), 9_000)
+
+    play(scene)
+
+
+def test_a_window_whose_end_nobody_tells_is_waited_out(play):
+    async def scene():
+        limiter = local(seeks=True)
+        for remaining, reset in ((4, 60.0), (3, 60.0), (4, None)):
+            await tell(limiter, LimitTold("requests", "requests", 5, remaining, reset))
+            await asyncio.sleep(61)
+        assert await at_once(limiter) <= 5
+        await asyncio.sleep(121)
+        assert await at_once(limiter) > 0
+
+    play(scene)
+
+
+def test_a_person_may_try_again_what_was_told_to_take_hours(play):
+    async def scene():
+        limiter = local(seeks=True)
+        await tell(limiter, LimitTold("requests", "requests", 100, 0, 86_000.0, window=86_400.0))
+        with pytest.raises(RateLimited):
+            await limiter.acquire(1)
+        await asyncio.sleep(61)
+        with pytest.raises(RateLimited):
+            await limiter.acquire(1, bulk="rows")
+        limiter.settle(await limiter.acquire(1), 1)
 
     play(scene)

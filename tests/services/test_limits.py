@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -128,12 +128,36 @@ def test_what_tells_of_no_limit_is_left_out(headers):
     assert told(headers) == ()
 
 
+def test_a_reset_is_reckoned_by_the_clock_of_the_service():
+    # Ours is two minutes behind.
+    headers = {
+        "anthropic-ratelimit-requests-limit": "50",
+        "anthropic-ratelimit-requests-remaining": "40",
+        "anthropic-ratelimit-requests-reset": "2026-11-22T12:40:59Z",
+        "Date": "Sun, 22 Nov 2026 12:40:47 GMT",
+    }
+    (one,) = limits_told(headers, now=lambda: 1_795_351_127.0)
+    assert one.reset == 12
+
+
+@pytest.mark.parametrize("limit", ["0", "1e-9", "1e-320"])
+def test_a_limit_below_one_is_none(limit):
+    assert told(three("x-ratelimit-{}-requests", limit, "0", "1s")) == ()
+
+
+def test_a_window_beyond_all_measure_is_not_believed():
+    nines = "9" * 400
+    assert told({f"x-ratelimit-limit-req-{nines}-day": "60"}) == ()
+    assert duration(f"{nines}h") is None
+
+
 def test_a_reset_that_cannot_be_read_leaves_the_rest():
     assert told(three("x-ratelimit-{}-requests", "10", "9", "soon")) == (
         LimitTold("requests", "requests", 10, 9, None, 1.0),
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # texts take long on a busy machine
 @given(
     st.dictionaries(
         st.sampled_from(
