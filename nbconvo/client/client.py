@@ -74,6 +74,7 @@ class Client:
     ) -> AsyncGenerator[Delta]:
         """Ask, and yield the reply's deltas as they come; the last ones hold the usage.
 
+        Text that the service sent in several pieces which arrive together may be one delta.
         A request that fails before its reply has begun is tried again, as often and as long as
         the service allows, at the time that it asks for; once it has begun never. ``bulk`` names
         the bulk work that it belongs to, which gives way to what people wait for.
