@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 
+import aiohttp
 import pytest
 
 from nbconvo.client import Client
@@ -13,7 +15,7 @@ from nbconvo.errors import BadRequest
 from nbconvo.services import ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
 
-from .conftest import KEY, QUESTION, Ask
+from .conftest import CERTIFICATE, KEY, QUESTION, Ask, serving
 
 
 async def test_one_connection_serves_request_after_request(ask: Ask, provider: FakeProvider):
@@ -124,6 +126,37 @@ async def test_a_closed_client_can_be_used_again(ask: Ask, client: Client, provi
     await client.close()
     await ask()
     assert provider.connections == 2
+
+
+async def test_streams_over_tls_share_a_connection(client: Client):
+    connections = 0
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+            writer.write(b"transfer-encoding: chunked\r\n\r\n")
+            for word in ("The ", "whale ", "sings."):
+                await asyncio.sleep(0.01)
+                event = b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % word.encode()
+                writer.write(b"%x\r\n%b\r\n" % (len(event), event))
+            end = b'data: {"choices":[{"finish_reason":"stop"}]}\n\n'
+            writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(end), end))
+        writer.close()
+
+    at_home = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    at_home.load_cert_chain(CERTIFICATE)
+    trusting = ssl.create_default_context(cafile=CERTIFICATE)
+    async with serving(connected, ssl=at_home) as address:
+        pool, _ = client._ensure_connections()
+        await pool.close()
+        pool._connector = aiohttp.TCPConnector(ssl=trusting)
+        service = ChatService(KEY, f"https://{address}/v1")
+        for _ in range(2):
+            assert await _read(client, service) == "The whale sings."
+    assert connections == 1
 
 
 # --- before the first request ----------------------------------------------------------------

@@ -9,10 +9,6 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,25 +19,12 @@ from nbconvo.messages import Message
 from nbconvo.services import ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
 
-from .conftest import KEY, QUESTION, Answer, Ask
-
-CERTIFICATE = Path(__file__).with_name("self_signed.pem")  # and its key; nobody trusts it
+from .conftest import CERTIFICATE, KEY, QUESTION, Answer, Ask, serving
 
 
 def balanced(client: Client, service: ChatService) -> bool:
     usage = client.limiter(service).usage()
     return usage.in_flight == 0 and usage.queued == 0
-
-
-@asynccontextmanager
-async def serving(
-    connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-    **options: Any,
-) -> AsyncIterator[str]:
-    """Serve on loopback; give the address."""
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, **options)
-    async with server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def one(client: Client, service: ChatService) -> str:
