@@ -76,7 +76,7 @@ def _lines(headers: Mapping[str, str]) -> bytes:
 class Response:
     """A response whose head has come; to be closed, after which its connection may be reused."""
 
-    __slots__ = ("_connection", "_content", "_inlet", "headers", "status")
+    __slots__ = ("_connection", "_content", "_inlet", "_taken", "headers", "status")
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class Response:
         self._connection = connection
         self._content = content
         self._inlet: Inlet | None = None
+        self._taken = 0
         self.status = status
         self.headers = headers
 
@@ -105,8 +106,11 @@ class Response:
     async def chunk(self) -> bytes:
         """Return what has come, waiting for some; nothing is the end."""
         content = self._content
-        while not (data := content.read_nowait()) and not content.is_eof():
+        # Its count tells whether to read: reading nothing costs as much as reading something.
+        while content.total_bytes == self._taken and not (content.is_eof() or content.exception()):
             await (self._inlet or self._new_inlet())
+        data = content.read_nowait()
+        self._taken += len(data)
         return data
 
     def fail(self, error: BaseException) -> None:

@@ -123,9 +123,10 @@ class Reading:
             self._error = error
         return found
 
-    def _events(self, values: list[bytes]) -> Iterator[dict[str, Any]]:
-        """Yield the events up to one that reports a failure."""
+    def _events(self, values: list[bytes]) -> list[dict[str, Any]]:
+        """Return the events up to one that reports a failure."""
         service = self._ready.service
+        found: list[dict[str, Any]] = []
         events = decoded_all(values)
         try:
             for event in self._one_by_one(values) if events is None else events:
@@ -133,10 +134,12 @@ class Reading:
                     event = object_of(service, json.dumps(event).encode())
                 if "error" in event:
                     _check(service, self._response, event, self._ready.model)
-                self._link.begun = True
-                yield event
+                found.append(event)
         except ServiceError as error:
             self._error = error
+        if found:
+            self._link.begun = True
+        return found
 
     def _one_by_one(self, values: list[bytes]) -> Iterator[dict[str, Any]]:
         for value in values:
