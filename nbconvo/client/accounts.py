@@ -147,6 +147,10 @@ class Accounts:
             account = self._accounts[key] = Account(service.name)
         return account
 
+    def knows(self, service: BaseService) -> bool:
+        """Whether the account of ``service`` was asked for before."""
+        return service.account in self._accounts
+
     def show(self, account: Account, service: BaseService) -> None:
         """List the account from now on, by the name of the service that was first to ask it."""
         if not any(account is other for _, _, other in self._asked):

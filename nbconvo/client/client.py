@@ -29,6 +29,7 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF, _JITTER = 0.5, 8.0, 0.25
 _CONNECT_ATTEMPTS = 3  # a server that is not there is told of soon
 _SILENT_ATTEMPTS = 2  # what timed out may be under way, and be paid for
 _JSON = {"Content-Type": "application/json"}
+_AT_ONCE = 0.2  # seconds; what a program asks comes sooner, what is typed later
 _WORTH_A_NOTICE = 0.3  # seconds of waiting that a reader wonders about
 
 
@@ -51,6 +52,7 @@ class Client:
         self._connections: tuple[Pool, Patience] | None = None
         self._accounts = Accounts()
         self._opened: dict[int, BaseService] = {}
+        self._warmed: set[str] = set()
 
     def limiter(self, service: BaseService) -> Limiter:
         """Return the limiter of the service's account."""
@@ -74,6 +76,7 @@ class Client:
     ) -> AsyncGenerator[Delta]:
         """Ask, and yield the reply's deltas as they come; the last ones hold the usage.
 
+        Text that the service sent in several pieces which arrive together may be one delta.
         A request that fails before its reply has begun is tried again, as often and as long as
         the service allows, at the time that it asks for; once it has begun never. ``bulk`` names
         the bulk work that it belongs to, which gives way to what people wait for.
@@ -166,12 +169,23 @@ class Client:
                 left -= delay
 
     async def warm(self, service: BaseService) -> None:
-        """Have a connection at hand for the next request; nothing is sent, no failure told."""
+        """Have a connection at hand for a first request that does not come at once.
+
+        Sends no request and tells of no failure. Left alone is a service that lacks its key, or
+        that has something of its own to open.
+        """
+        if type(service).open is not BaseService.open:
+            return
         with suppress(aiohttp.ClientError, NbConvoError, OSError):
-            await self._open(service)
-            headers, pool = service.request_headers(), self._ensure_connections()[0]
-            route = pool.route("POST", service.request((), None, {}).url, headers)
-            (await pool.connect(route, service.connect_timeout)).release()
+            headers, address = service.request_headers(), service.base_url
+            if address in self._warmed:
+                return
+            self._warmed.add(address)
+            await self._sleep(_AT_ONCE)
+            if not self._accounts.knows(service):
+                pool = self._ensure_connections()[0]
+                route = pool.route("POST", address, headers)
+                (await pool.connect(route, service.connect_timeout)).release()
 
     async def models(self, service: BaseService) -> tuple[ModelInfo, ...]:
         """Return the models that the service offers.

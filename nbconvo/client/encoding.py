@@ -60,7 +60,7 @@ def decoded(data: bytes) -> Any:
 def decoded_all(values: list[bytes]) -> list[Any] | None:
     """Return the JSON values, all decoded at one blow; ``None`` where that cannot be done."""
     try:
-        found: list[Any] = orjson.loads(b"[" + b",".join(values) + b"]")
+        found: list[Any] = orjson.loads(b"[%b]" % b",".join(values))
     except ValueError:
         return None
     # One that is no JSON may look like two in a row.

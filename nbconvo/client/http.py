@@ -16,6 +16,7 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from nbconvo.client.connection import proxy_for
+from nbconvo.client.inlet import Inlet
 from nbconvo.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _lines(headers: Mapping[str, str]) -> bytes:
 class Response:
     """A response whose head has come; to be closed, after which its connection may be reused."""
 
-    __slots__ = ("_connection", "_content", "headers", "status")
+    __slots__ = ("_connection", "_content", "_inlet", "_taken", "headers", "status")
 
     def __init__(
         self,
@@ -86,6 +87,8 @@ class Response:
     ) -> None:
         self._connection = connection
         self._content = content
+        self._inlet: Inlet | None = None
+        self._taken = 0
         self.status = status
         self.headers = headers
 
@@ -102,14 +105,36 @@ class Response:
 
     async def chunk(self) -> bytes:
         """Return what has come, waiting for some; nothing is the end."""
-        return await self._content.readany()
+        content = self._content
+        # Its count tells whether to read: reading nothing costs as much as reading something.
+        while content.total_bytes == self._taken and not (content.is_eof() or content.exception()):
+            await (self._inlet or self._new_inlet())
+        data = content.read_nowait()
+        self._taken += len(data)
+        return data
+
+    def fail(self, error: BaseException) -> None:
+        """Let who waits for bytes have ``error`` instead, now or when the next wait begins."""
+        self._content.set_exception(error)
+        if self._inlet is not None:
+            self._inlet.wake()
 
     def close(self) -> None:
         """Keep the connection for another request if the body has come, else close it."""
+        if self._inlet is not None:
+            self._inlet.remove()
+            self._inlet = None
         if self._content.is_eof():
             self._connection.release()
         else:
             self._connection.close()
+
+    def _new_inlet(self) -> Inlet:
+        protocol, transport = self._connection.protocol, self._connection.transport
+        if protocol is None or not isinstance(transport, asyncio.Transport):
+            raise aiohttp.ServerDisconnectedError
+        self._inlet = Inlet(protocol, transport)
+        return self._inlet
 
 
 class Pool:
@@ -184,19 +209,21 @@ class Pool:
                 raise aiohttp.ServerDisconnectedError
             protocol.set_response_params(read_until_eof=True)
             transport.writelines((route.head(len(payload), more), payload))
-            content: list[aiohttp.StreamReader] = []
+            responses: list[Response] = []
 
             def end(error: BaseException) -> None:
                 protocol.set_exception(error)
-                for reader in content:
-                    reader.set_exception(error)
+                for response in responses:
+                    response.fail(error)
 
             sent(end)
             while True:
                 message, reader = await protocol.read()
                 if not 100 <= message.code < 200:
                     break
-            content.append(reader)
+            response = Response(connection, message.code, message.headers, reader)
+            responses.append(response)
+            return response
         except HttpProcessingError as error:
             connection.close()
             raise aiohttp.ClientResponseError(
@@ -205,7 +232,6 @@ class Pool:
         except BaseException:
             connection.close()
             raise
-        return Response(connection, message.code, message.headers, reader)
 
     async def close(self) -> None:
         """Close all connections."""

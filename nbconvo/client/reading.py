@@ -114,7 +114,19 @@ class Reading:
         if values[-1] == _DONE:
             self._ended = True
             values.pop()
-        service, link, joined = self._ready.service, self._link, self._pieces.joined
+        joined = self._pieces.joined
+        try:
+            for delta in self._ready.service.together(self._events(values)):
+                if (piece := joined(delta)) is not None:
+                    found.append(piece)
+        except Exception as error:  # a user's own service may raise anything
+            self._error = error
+        return found
+
+    def _events(self, values: list[bytes]) -> list[dict[str, Any]]:
+        """Return the events up to one that reports a failure."""
+        service = self._ready.service
+        found: list[dict[str, Any]] = []
         events = decoded_all(values)
         try:
             for event in self._one_by_one(values) if events is None else events:
@@ -122,12 +134,11 @@ class Reading:
                     event = object_of(service, json.dumps(event).encode())
                 if "error" in event:
                     _check(service, self._response, event, self._ready.model)
-                link.begun = True
-                for delta in service.deltas(event):
-                    if (piece := joined(delta)) is not None:
-                        found.append(piece)
-        except Exception as error:  # a user's own service may raise anything
+                found.append(event)
+        except ServiceError as error:
             self._error = error
+        if found:
+            self._link.begun = True
         return found
 
     def _one_by_one(self, values: list[bytes]) -> Iterator[dict[str, Any]]:

@@ -147,6 +147,7 @@ def _told(session: Session, what: str) -> Session:
 
 def _current(session: Session) -> Session:
     workspace.current = session.name or workspace.current
+    workspace.warm(session.service)
     return session
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -202,6 +202,14 @@ class BaseService:
     def deltas(self, event: dict[str, Any]) -> Iterable[Delta]:
         """Return the deltas that one event of the stream holds (its JSON data, decoded)."""
         raise NotImplementedError
+
+    def together(self, events: Iterable[dict[str, Any]]) -> Iterator[Delta]:
+        """Yield the deltas of events that came together, perhaps fewer that say the same.
+
+        By default those of :meth:`deltas`, one event after the other.
+        """
+        for event in events:
+            yield from self.deltas(event)
 
     def reply(self, body: dict[str, Any]) -> Iterable[Delta]:
         """Return a reply that came whole, as deltas; the last has a ``finish_reason``."""

@@ -8,7 +8,7 @@ before or after the end, or never.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nbconvo.errors import ServiceError
@@ -56,6 +56,26 @@ class ChatService(BaseService):
         """Return the deltas of one chunk."""
         return self._deltas(event, "delta")
 
+    def together(self, events: Iterable[dict[str, Any]]) -> Iterator[Delta]:
+        """Yield the deltas of events that came together; what is only more text is joined."""
+        if getattr(self.deltas, "__func__", None) is not ChatService.deltas:
+            yield from super().together(events)  # a subclass has its own way to read events
+            return
+        texts: list[str] = []
+        model: object = None
+        for event in events:
+            text = _only_text(event)
+            if texts and (text is None or event.get("model") != model):
+                yield Delta("".join(texts), model=_name(model))
+                texts = []
+            if text is None:
+                yield from self.deltas(event)
+            else:
+                texts.append(text)
+                model = event.get("model")
+        if texts:
+            yield Delta("".join(texts), model=_name(model))
+
     def reply(self, body: dict[str, Any]) -> list[Delta]:
         """Return a reply that was not streamed, as deltas."""
         return self._deltas(body, "message")
@@ -72,7 +92,7 @@ class ChatService(BaseService):
         usage = None
         if (told := data.get("usage")) or (groq := data.get("x_groq")):
             usage = read_usage(told or (isinstance(groq, dict) and groq.get("usage")))
-        model = name if isinstance(name := data.get("model"), str) else None
+        model = _name(data.get("model"))
         found = []
         for choice in choices if isinstance(choices := data.get("choices"), list) else ():
             if not isinstance(choice, dict):
@@ -126,6 +146,32 @@ def read_usage(data: object) -> Usage | None:
         float(cost) if isinstance(cost, int | float) else None,
         requests=1,
     )
+
+
+def _only_text(event: Mapping[str, Any]) -> str | None:
+    """Return the text of an event that adds some to the first alternative and tells no more.
+
+    Nearly all events do: what is dear about the others is not done for them.
+    """
+    try:
+        (choice,) = event["choices"]
+        said = choice["delta"]
+        text = said["content"]
+        tells_more = (
+            choice.get("finish_reason")
+            or choice.get("index")
+            or choice.get("error")
+            or event.get("usage")
+            or event.get("x_groq")
+            or (len(said) > 1 and (said.get("reasoning") or said.get("reasoning_content")))
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return text if type(text) is str and text and not tells_more else None
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _dicts(value: object) -> Iterator[dict[str, Any]]:

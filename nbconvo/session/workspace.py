@@ -89,6 +89,17 @@ class Workspace:
             self._client, self._client_loop = Client(), loop
         return self._client
 
+    def warm(self, service: BaseService) -> None:
+        """Prepare the first request to ``service`` on the I/O thread, while its user types it.
+
+        Returns at once; sends no request and tells of no failure.
+        """
+
+        async def warm() -> None:
+            await self.client.warm(service)  # to import the client is most of the work
+
+        self.bridge.start(warm())
+
     def accounts(self) -> tuple[AccountUsage, ...]:
         """What each account that was asked has used; cheap, from any thread, and starts none."""
         client = self._client

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,19 @@ from nbconvo.services import BaseService, ChatService
 from nbconvo.testing import FakeProvider
 
 KEY = "sk-proj-Zq81_xYw27vUt96sRq35pOn48mLk"
+CERTIFICATE = Path(__file__).with_name("self_signed.pem")  # and its key; nobody trusts it
 QUESTION = (Message(role="user", content="one two three"),)
+
+
+@asynccontextmanager
+async def serving(
+    connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    **options: Any,
+) -> AsyncIterator[str]:
+    """Serve on loopback; give the address."""
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, **options)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @dataclass

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 
+import aiohttp
 import pytest
 
 from nbconvo.client import Client
 from nbconvo.client.connection import proxy_for
 from nbconvo.errors import BadRequest
-from nbconvo.services import ChatService
+from nbconvo.services import ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
 
-from .conftest import KEY, QUESTION, Ask
+from .conftest import CERTIFICATE, KEY, QUESTION, Ask, serving
 
 
 async def test_one_connection_serves_request_after_request(ask: Ask, provider: FakeProvider):
@@ -48,17 +50,20 @@ async def test_services_share_the_pool(
     assert provider.connections == 1
 
 
-async def test_many_requests_are_under_way_at_once(
+async def test_no_request_waits_for_the_connections_of_others(
     client: Client, service: ChatService, provider: FakeProvider
 ):
     service.max_requests_per_minute = 60_000  # else it would begin gently
-    for _ in range(120):
+    for _ in range(300):
         provider.hang()
-    tasks = [asyncio.create_task(_read(client, service)) for _ in range(120)]
-    await asyncio.to_thread(provider.wait_for_requests, 120)
+    tasks = [asyncio.create_task(_read(client, service)) for _ in range(300)]
+    await asyncio.to_thread(provider.wait_for_requests, 300)
+    provider.reply("And one more.")
+    assert await _read(client, service) == "And one more."
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    assert client.limiter(service).usage().in_flight == 0
 
 
 async def test_a_server_that_does_not_end_its_response_does_not_hold_the_reply_up(
@@ -123,6 +128,83 @@ async def test_a_closed_client_can_be_used_again(ask: Ask, client: Client, provi
     assert provider.connections == 2
 
 
+async def test_streams_over_tls_share_a_connection(client: Client):
+    connections = 0
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+            writer.write(b"transfer-encoding: chunked\r\n\r\n")
+            for word in ("The ", "whale ", "sings."):
+                await asyncio.sleep(0.01)
+                event = b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % word.encode()
+                writer.write(b"%x\r\n%b\r\n" % (len(event), event))
+            end = b'data: {"choices":[{"finish_reason":"stop"}]}\n\n'
+            writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(end), end))
+        writer.close()
+
+    at_home = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    at_home.load_cert_chain(CERTIFICATE)
+    trusting = ssl.create_default_context(cafile=CERTIFICATE)
+    async with serving(connected, ssl=at_home) as address:
+        pool, _ = client._ensure_connections()
+        await pool.close()
+        pool._connector = aiohttp.TCPConnector(ssl=trusting)
+        service = ChatService(KEY, f"https://{address}/v1")
+        for _ in range(2):
+            assert await _read(client, service) == "The whale sings."
+    assert connections == 1
+
+
+# --- before the first request ----------------------------------------------------------------
+
+
+async def test_a_warmed_connection_serves_the_first_request(
+    ask: Ask, client: Client, service: ChatService, provider: FakeProvider, pauses: list[float]
+):
+    await client.warm(service)
+    await client.warm(service)
+    assert await asyncio.to_thread(_connections, provider) == 1
+    assert provider.requests == []
+    assert len(pauses) == 1
+    await ask()
+    assert provider.connections == 1
+
+
+async def test_a_service_that_is_asked_at_once_is_not_warmed(service: ChatService):
+    async def sleep(_: float) -> None:
+        client.limiter(service)
+
+    client = Client(sleep=sleep)
+    await client.warm(service)
+    assert client._connections is None
+
+
+async def test_a_service_that_cannot_be_reached_is_warmed_without_a_word(
+    client: Client, service: ChatService, provider: FakeProvider, pauses: list[float]
+):
+    provider.stop()
+    await client.warm(service)
+    assert len(pauses) == 1
+
+
+async def test_a_service_without_its_key_or_with_more_to_open_is_not_warmed(
+    client: Client, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+):
+    class Served(ChatService):
+        async def open(self) -> None:
+            raise AssertionError
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    await client.warm(OpenAIService())
+    await client.warm(Served(KEY, provider.base_url))
+    assert client._connections is None
+
+
 # --- headers -------------------------------------------------------------------------------
 
 
@@ -183,7 +265,18 @@ async def test_the_environments_proxy_leads_to_other_machines(
     assert proxy_for("http://models.inside.example/v1") is None
 
 
-async def _read(client: Client, service: ChatService, words: asyncio.Event | None = None) -> None:
+def _connections(provider: FakeProvider) -> int:
+    """How many there are once there is one, or after 5 seconds."""
+    end = time.monotonic() + 5
+    while not provider.connections and time.monotonic() < end:
+        time.sleep(0.01)
+    return provider.connections
+
+
+async def _read(client: Client, service: ChatService, words: asyncio.Event | None = None) -> str:
+    said = ""
     async for delta in client.stream(service, QUESTION, "m", {"stream": True}):
+        said += delta.text
         if words is not None and delta.text:
             words.set()
+    return said

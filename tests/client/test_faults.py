@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import socket
+import ssl
 import time
+from collections import Counter
 
 import pytest
 
 from nbconvo.client import Client
 from nbconvo.client.circuit import Circuit
-from nbconvo.errors import ConnectionFailed, ServerFailed, ServiceDown, TimedOut
+from nbconvo.errors import ConnectionFailed, ServerFailed, ServiceDown, StreamCut, TimedOut
+from nbconvo.messages import Message
 from nbconvo.services import ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
 
-from .conftest import KEY, QUESTION, Answer, Ask
+from .conftest import CERTIFICATE, KEY, QUESTION, Answer, Ask, serving
 
 
 def balanced(client: Client, service: ChatService) -> bool:
@@ -50,11 +55,111 @@ async def test_a_page_of_a_gateway_is_no_words_of_the_service(ask: Ask, provider
     assert (await ask()).text == "Hi."
 
 
-async def test_a_name_without_an_address_is_told_and_was_never_sent(client: Client):
-    service = ChatService(KEY, "http://models.invalid/v1", name="fake", max_attempts=1)
-    with pytest.raises(ConnectionFailed, match=r"no address found for models\.invalid"):
+async def test_a_name_without_an_address_is_told_and_was_never_sent(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    async def getaddrinfo(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    service = ChatService(KEY, "http://models.example/v1", name="fake", max_attempts=1)
+    with pytest.raises(ConnectionFailed, match=r"no address found for models\.example"):
         await one(client, service)
     assert client.limiter(service).usage().total_requests == 0
+    assert balanced(client, service)
+
+
+async def test_a_self_signed_certificate_is_told_and_nothing_is_sent(client: Client):
+    received = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read())
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    async with serving(connected, ssl=context) as address:
+        service = ChatService(KEY, f"https://{address}/v1", name="fake")
+        said = r"fake: the certificate of 127\.0\.0\.1 is not trusted: .*self.signed"
+        with pytest.raises(ConnectionFailed, match=said):
+            await one(client, service)
+    assert received == []
+    assert client.limiter(service).usage().total_requests == 0
+    assert balanced(client, service)
+
+
+async def test_a_server_that_takes_no_connection_is_given_up(client: Client):
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(8):  # fill its queue: what comes after is left without an answer
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        service = ChatService(
+            KEY,
+            f"http://127.0.0.1:{server.getsockname()[1]}/v1",
+            name="fake",
+            connect_timeout=0.2,
+            max_attempts=2,
+        )
+        with pytest.raises(ConnectionFailed, match=r"no connection within 0\.2 s.*tried 2 times"):
+            await one(client, service)
+    assert client.limiter(service).usage().total_requests == 0
+    assert balanced(client, service)
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before the head", "in mid-stream"])
+async def test_a_half_closed_connection_is_a_lost_one(client: Client, ask: Ask, begun: bool):
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"The whale"}}]}\n\n'
+    asked, left = 0, asyncio.Event()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        if begun:
+            writer.write(head + event)
+        writer.write_eof()  # the server says no more, and would still listen
+        await reader.read()
+        left.set()
+        writer.close()
+
+    answer = Answer()
+    async with serving(connected) as address:
+        service = ChatService(KEY, f"http://{address}/v1", name="fake", max_attempts=2)
+        with pytest.raises(StreamCut if begun else ConnectionFailed):
+            await ask(service, into=answer)
+        async with asyncio.timeout(5):
+            await left.wait()  # the client has closed its side, too
+    assert answer.text == ("The whale" if begun else "")
+    assert asked == (1 if begun else 2)
+    assert balanced(client, service)
+
+
+async def test_a_kept_connection_that_was_half_closed_is_not_used_again(client: Client):
+    reply = b'{"choices":[{"message":{"content":"Hi."},"finish_reason":"stop"}]}'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    connections, ended = 0, asyncio.Event()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head % len(reply) + reply)
+        writer.write_eof()
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    async with serving(connected) as address:
+        service = ChatService(KEY, f"http://{address}/v1", name="fake")
+        assert await one(client, service) == "Hi."
+        async with asyncio.timeout(5):
+            await ended.wait()
+        assert await one(client, service) == "Hi."
+    assert connections == 2
+    assert balanced(client, service)
 
 
 async def test_what_came_while_the_loop_was_blocked_counts(client: Client, provider: FakeProvider):
@@ -68,18 +173,30 @@ async def test_what_came_while_the_loop_was_blocked_counts(client: Client, provi
 
 
 async def test_cancels_in_random_places_leave_the_books_balanced(client: Client):
+    """And nothing is asked twice: what breaks off does so after its first delta."""
     chance = random.Random(4)
+
+    async def ask(number: int) -> str:
+        messages = (Message(role="user", content=f"question {number}"),)
+        deltas = client.stream(service, messages, "m", {"stream": True})
+        return "".join([delta.text async for delta in deltas])
+
     with FakeProvider(cut=None) as provider:
+        for number in range(1000):
+            provider.reply("The whale sings.", end_after=None if number % 3 else 1)
         service = ChatService(KEY, provider.base_url, max_concurrent=50)
-        tasks = [asyncio.create_task(one(client, service)) for _ in range(1000)]
+        tasks = [asyncio.create_task(ask(number)) for number in range(1000)]
         for task in tasks:
             asyncio.get_running_loop().call_later(chance.random(), task.cancel)
         done = await asyncio.gather(*tasks, return_exceptions=True)
-        kinds = {type(result) for result in done}
-        assert kinds <= {str, asyncio.CancelledError}
+        kinds = Counter(type(result) for result in done)
+        assert kinds.keys() == {str, asyncio.CancelledError, StreamCut}
         assert balanced(client, service)
-        assert len(provider.requests) <= 1000
-        assert await one(client, service)
+        asked = Counter(request.json["messages"][-1]["content"] for request in provider.requests)
+        assert set(asked.values()) == {1}
+        # What is left of the script breaks off every third time.
+        two = await asyncio.gather(ask(1000), ask(1001), return_exceptions=True)
+        assert "The whale sings." in two
 
 
 async def test_a_service_that_is_down_is_not_asked_by_everybody(provider: FakeProvider):

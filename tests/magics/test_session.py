@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nbconvo import services
@@ -25,6 +27,19 @@ def test_the_text_of_the_cell_is_the_system_prompt(notebook, provider):
     ran = notebook.run("%%session comedian --model m\n\nAs a comedian,\nyou are funny\n")
     assert ran.lines == ["comedian · openai:m · new session"]
     assert workspace["comedian"].system == "As a comedian,\nyou are funny"
+
+
+def test_a_connection_is_opened_while_the_first_question_is_typed(notebook, provider):
+    assert notebook.run("%load_ext nbconvo").printed == ""
+    assert not workspace.bridge.running
+    notebook.run("%%session comedian\nbe funny")
+    end = time.monotonic() + 10
+    while not provider.connections:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert provider.requests == []
+    notebook.run("%%ask comedian\na joke")
+    assert provider.connections == 1
 
 
 def test_a_session_can_be_asked_by_its_python_name(notebook, provider):

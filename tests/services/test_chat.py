@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nbconvo.errors import AuthenticationFailed, ServerFailed
+from nbconvo.errors import AuthenticationFailed, ServerFailed, ServiceError
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services import ChatService, ModelInfo, OpenAIService, OpenRouterService
 from nbconvo.services.chat import read_usage
@@ -226,3 +226,59 @@ def test_models_are_listed_in_the_services_order():
     assert service.models({}) == ()
     assert service.models_request().url == f"{URL}/models"
     assert service.models_request().body is None
+
+
+# --- events that came together -------------------------------------------------------------
+
+
+def words(text: object, **more: Any) -> dict:
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}], **more}
+
+
+def test_what_is_only_more_text_is_joined():
+    events = [words("The ", model="m"), words("whale", model="m"), words(".", model="m")]
+    service = ChatService(base_url=URL)
+    assert list(service.together(events)) == [Delta("The whale.", model="m")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        words("B", usage={"prompt_tokens": 3, "completion_tokens": 1}),
+        words("B", x_groq={"usage": {"prompt_tokens": 3, "completion_tokens": 1}}),
+        words("B", model="another"),
+        words(""),
+        words(None),
+        words([{"type": "text", "text": "B"}]),
+        {"choices": [{"delta": {"content": "B", "reasoning": "Hm."}}]},
+        {"choices": [{"delta": {"content": "B", "reasoning_content": "Hm."}}]},
+        {"choices": [{"delta": {"refusal": "No."}}]},
+        {"choices": [{"delta": {"content": "B"}, "index": 1}]},
+        {"choices": [{"delta": {"content": "B"}, "finish_reason": "stop"}]},
+        {"choices": [{"delta": {"content": "B"}}, {"delta": {"content": "C"}, "index": 1}]},
+        {"choices": [{"delta": None}]},
+        {"choices": [None]},
+        {"choices": None},
+        {},
+    ],
+)
+def test_joined_or_not_events_say_the_same(event: dict):
+    service = ChatService(base_url=URL)
+    found = list(service.together([words("A"), event, words("C")]))
+    assert found == [Delta("A"), *service.deltas(event), Delta("C")]
+
+
+def test_what_came_before_a_failure_is_said():
+    found = ChatService(base_url=URL).together([words("A"), {"choices": [{"error": "x"}]}])
+    assert next(found) == Delta("A")
+    with pytest.raises(ServiceError):
+        next(found)
+
+
+def test_a_subclass_that_reads_events_in_its_own_way_is_asked_for_each():
+    class Loud(ChatService):
+        def deltas(self, event: dict[str, Any]) -> list[Delta]:
+            return [Delta(delta.text.upper()) for delta in super().deltas(event)]
+
+    found = Loud(base_url=URL).together([words("a"), words("b")])
+    assert list(found) == [Delta("A"), Delta("B")]
