@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from nbconvo.errors import ConnectionFailed, ServerFailed, ServiceDown, ServiceError
+from nbconvo.errors import ConnectionFailed, ServerFailed, ServiceDown, ServiceError, TimedOut
 
 __all__ = ["Circuit"]
 
@@ -68,9 +68,11 @@ class Circuit:
         self._failures = 0
         self._pause = _FIRST_PAUSE
 
-    def gave_up(self, error: ServiceError) -> None:
-        """Note that a request was given up with this error."""
-        if isinstance(error, ConnectionFailed) or (
+    def gave_up(self, error: ServiceError, *, begun: bool = False) -> None:
+        """Note that a request was given up with this error, its reply ``begun`` or not."""
+        if begun:
+            self.answered()  # it broke off, but the service is there
+        elif isinstance(error, ConnectionFailed | TimedOut) or (
             isinstance(error, ServerFailed) and (error.status or 500) >= 500
         ):
             if self.is_open:

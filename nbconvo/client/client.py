@@ -153,7 +153,7 @@ class Client:
             except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
                 left -= now() - sent_at
                 failed = error_of(raised, service, link)
-                delay = self._delay(failed, ready, account, attempt, -1.0 if link.begun else left)
+                delay = self._delay(failed, ready, account, attempt, link, left)
             finally:
                 link.leave()
                 if response is not None:
@@ -247,11 +247,11 @@ class Client:
         connection = await pool.connect(route, service.connect_timeout)
         link.reached = True
 
-        def sent(end: Callable[[BaseException], None]) -> None:
+        def sent(end: Callable[[BaseException], None], unsent: Callable[[], int]) -> None:
             def give_up(in_all: bool) -> None:
                 end(took_too_long(service) if in_all else was_silent(service, link))
 
-            patience.watch(link, give_up)
+            patience.watch(link, give_up, unsent)
 
         response = await pool.send(connection, route, ready.payload, ready.more, sent)
         link.heard = math.inf
@@ -268,7 +268,13 @@ class Client:
         await service.open()
 
     def _delay(
-        self, error: ServiceError, ready: Ready, account: Account, attempt: int, left: float
+        self,
+        error: ServiceError,
+        ready: Ready,
+        account: Account,
+        attempt: int,
+        link: Link,
+        left: float,
     ) -> float:
         """Return after how many seconds a request that failed is tried again.
 
@@ -277,6 +283,7 @@ class Client:
             ready: The request.
             account: Whose it is.
             attempt: Which sending failed, from 1.
+            link: How far it got; once its reply has begun, there is no further attempt.
             left: Seconds that remain for all further attempts; none below 0.
 
         Raises:
@@ -289,8 +296,8 @@ class Client:
             # request goes first afterwards.
             account.limiter.pause(delay)
         is_too_late = delay > min(left, LONGEST_WAIT)
-        if is_too_late or not _worth_another(ready.service, error, attempt):
-            account.circuit.gave_up(error)
+        if link.begun or is_too_late or not _worth_another(ready.service, error, attempt):
+            account.circuit.gave_up(error, begun=link.begun)
             if attempt > 1:
                 error.args = (f"{error}; tried {attempt} times",)
             raise error from None

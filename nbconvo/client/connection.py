@@ -10,6 +10,7 @@ import aiohttp
 
 from nbconvo.client.patience import Link
 from nbconvo.errors import ConnectionFailed, InputError, ProtocolError, ServiceError, TimedOut
+from nbconvo.keys import Masked
 from nbconvo.services import BaseService
 from nbconvo.services.checks import shown_url
 
@@ -24,7 +25,8 @@ def proxy_for(url: str) -> str | None:
     host = parts.hostname or ""
     if host in _LOOPBACK or urllib.request.proxy_bypass(host):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    return None if proxy is None else Masked(proxy)  # it may hold a password
 
 
 def was_silent(service: BaseService, link: Link) -> TimedOut:

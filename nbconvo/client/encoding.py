@@ -12,7 +12,7 @@ from nbconvo.errors import InputError
 
 __all__ = ["decoded", "decoded_all", "encoded"]
 
-# What the standard module refuses is refused.
+# Dataclasses and times are refused, as by the standard module.
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 # It writes NaN as null, so where there is a null the standard module has to look.
 _NULL = re.compile(rb"[:,\[]null")

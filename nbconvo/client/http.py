@@ -16,7 +16,6 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from nbconvo.client.connection import proxy_for
-from nbconvo.client.inlet import Inlet
 from nbconvo.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _lines(headers: Mapping[str, str]) -> bytes:
 class Response:
     """A response whose head has come; to be closed, after which its connection may be reused."""
 
-    __slots__ = ("_connection", "_content", "_inlet", "_taken", "headers", "status")
+    __slots__ = ("_connection", "_content", "headers", "status")
 
     def __init__(
         self,
@@ -87,8 +86,6 @@ class Response:
     ) -> None:
         self._connection = connection
         self._content = content
-        self._inlet: Inlet | None = None
-        self._taken = 0
         self.status = status
         self.headers = headers
 
@@ -105,36 +102,17 @@ class Response:
 
     async def chunk(self) -> bytes:
         """Return what has come, waiting for some; nothing is the end."""
-        content = self._content
-        # Its count tells whether to read: reading nothing costs as much as reading something.
-        while content.total_bytes == self._taken and not (content.is_eof() or content.exception()):
-            await (self._inlet or self._new_inlet())
-        data = content.read_nowait()
-        self._taken += len(data)
-        return data
-
-    def fail(self, error: BaseException) -> None:
-        """Let who waits for bytes have ``error`` instead, now or when the next wait begins."""
-        self._content.set_exception(error)
-        if self._inlet is not None:
-            self._inlet.wake()
+        return await self._content.readany()
 
     def close(self) -> None:
         """Keep the connection for another request if the body has come, else close it."""
-        if self._inlet is not None:
-            self._inlet.remove()
-            self._inlet = None
-        if self._content.is_eof():
+        transport = self._connection.transport
+        # What was answered before all of it had gone would hold up the next request.
+        is_sent = transport is not None and not transport.get_write_buffer_size()
+        if self._content.is_eof() and is_sent:
             self._connection.release()
         else:
             self._connection.close()
-
-    def _new_inlet(self) -> Inlet:
-        protocol, transport = self._connection.protocol, self._connection.transport
-        if protocol is None or not isinstance(transport, asyncio.Transport):
-            raise aiohttp.ServerDisconnectedError
-        self._inlet = Inlet(protocol, transport)
-        return self._inlet
 
 
 class Pool:
@@ -189,7 +167,7 @@ class Pool:
         route: Route,
         payload: bytes,
         more: Mapping[str, str],
-        sent: Callable[[Callable[[BaseException], None]], None],
+        sent: Callable[[Callable[[BaseException], None], Callable[[], int]], None],
     ) -> Response:
         """Send a request; return the response once its head has come.
 
@@ -198,8 +176,8 @@ class Pool:
             route: Where to, and with which headers.
             payload: The body.
             more: Headers of this request alone.
-            sent: Called when it is sent, with what ends it: give that an error, to be raised here
-                or, later, by the response.
+            sent: Called when it is sent, with what ends it (give that an error, to be raised here
+                or, later, by the response) and with what tells how many bytes have not left yet.
         """
         try:
             protocol = connection.protocol
@@ -209,21 +187,19 @@ class Pool:
                 raise aiohttp.ServerDisconnectedError
             protocol.set_response_params(read_until_eof=True)
             transport.writelines((route.head(len(payload), more), payload))
-            responses: list[Response] = []
+            content: list[aiohttp.StreamReader] = []
 
             def end(error: BaseException) -> None:
                 protocol.set_exception(error)
-                for response in responses:
-                    response.fail(error)
+                for reader in content:
+                    reader.set_exception(error)
 
-            sent(end)
+            sent(end, transport.get_write_buffer_size)
             while True:
                 message, reader = await protocol.read()
-                if not 100 <= message.code < 200:
+                if not 100 <= message.code < 200 or message.code == 101:
                     break
-            response = Response(connection, message.code, message.headers, reader)
-            responses.append(response)
-            return response
+            content.append(reader)
         except HttpProcessingError as error:
             connection.close()
             raise aiohttp.ClientResponseError(
@@ -232,6 +208,7 @@ class Pool:
         except BaseException:
             connection.close()
             raise
+        return Response(connection, message.code, message.headers, reader)
 
     async def close(self) -> None:
         """Close all connections."""

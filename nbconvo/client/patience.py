@@ -25,6 +25,8 @@ class Link:
         heard: When the service was last heard of, in seconds of the event loop; infinity while
             nobody waits for it.
         give_up: Ends it; told whether it took too long in all.
+        unsent: Returns how many bytes of the request have not left yet.
+        left: How many that were when it was looked at last.
         watched_by: Who gives it up.
     """
 
@@ -33,9 +35,11 @@ class Link:
         "ends_at",
         "give_up",
         "heard",
+        "left",
         "reached",
         "suspected",
         "timeout",
+        "unsent",
         "watched_by",
     )
 
@@ -47,7 +51,14 @@ class Link:
         self.heard = math.inf
         self.suspected = -math.inf
         self.give_up: Callable[[bool], None] | None = None
+        self.unsent: Callable[[], int] | None = None
+        self.left = 0
         self.watched_by: Patience | None = None
+
+    def goes_out(self) -> bool:
+        """Whether more of the request has left since this was asked last."""
+        before, self.left = self.left, 0 if self.unsent is None else self.unsent()
+        return self.left < before
 
     @property
     def due(self) -> float:
@@ -58,7 +69,9 @@ class Link:
         """Be watched no longer."""
         if self.watched_by is not None:
             self.watched_by.leave(self)
-        self.give_up = self.watched_by = None  # which lead back here: else only gc finds it
+        self.give_up = self.watched_by = self.unsent = (
+            None  # which lead back here: else only gc finds it
+        )
 
 
 class Patience:
@@ -77,9 +90,10 @@ class Patience:
         self._timer: asyncio.TimerHandle | None = None
         self._at = math.inf
 
-    def watch(self, link: Link, give_up: Callable[[bool], None]) -> None:
+    def watch(self, link: Link, give_up: Callable[[bool], None], unsent: Callable[[], int]) -> None:
         """Begin to watch a request that is being sent."""
-        link.give_up, link.watched_by = give_up, self
+        link.give_up, link.watched_by, link.unsent = give_up, self, unsent
+        link.left = unsent()
         link.heard = self._loop.time()
         self._links.add(link)
         if link.due < self._at - _SOON:
@@ -106,6 +120,8 @@ class Patience:
         self._timer, self._at = None, math.inf
         now, following = self._loop.time(), math.inf
         for link in tuple(self._links):
+            if link.due <= now < link.ends_at and link.goes_out():
+                link.heard = now  # a slow way out is no silence
             due = link.due
             if due > now:
                 # One that nobody waits for now may be waited for at once.

@@ -91,14 +91,15 @@ class Reading:
 
     async def _whole(self) -> list[Delta]:
         service, response = self._ready.service, self._response
+        self._link.begun = True  # it is answered, and is paid for
+        chunks: list[bytes] = []
         try:
-            data = await heard(response, self._link)
+            chunks.append(await heard(response, self._link))
             while not response.read:
-                data += await heard(response, self._link)
+                chunks.append(await heard(response, self._link))
         except aiohttp.ClientError:
-            self._link.begun = True  # it was answered, and is paid for
             raise _cut(service) from None
-        body = object_of(service, data)
+        body = object_of(service, b"".join(chunks))
         if "error" in body:
             _check(service, response, body, self._ready.model)
         found = [clean(delta) for delta in service.reply(body)]

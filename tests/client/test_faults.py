@@ -241,3 +241,50 @@ async def test_an_idempotency_key_is_kept_over_attempts(client: Client, provider
     keys = [request.headers.get("idempotency-key") for request in provider.requests]
     assert keys[0] == keys[1] != keys[2]
     assert keys[3] is None
+
+
+def test_services_that_hang_are_down_too_but_not_those_that_break_off():
+    circuit = Circuit("fake")
+    for _ in range(9):
+        circuit.gave_up(TimedOut("silent"), begun=True)
+    assert not circuit.is_open
+    for _ in range(5):
+        circuit.gave_up(TimedOut("silent"))
+    assert circuit.is_open
+
+
+async def test_a_whole_reply_that_stalls_is_paid_for_once(client: Client):
+    asked = 0
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        writer.write(b'Content-Length: 99\r\n\r\n{"choices"')
+        await reader.read()
+        writer.close()
+
+    async with serving(stall) as url:
+        with pytest.raises(TimedOut, match="in the middle of the reply"):
+            await one(client, ChatService(KEY, f"http://{url}", timeout=0.1))
+    assert asked == 1
+
+
+async def test_a_long_way_out_is_no_silence(client: Client):
+    async def sip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        left = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        while left > 0:
+            await asyncio.sleep(0.02)
+            left -= len(await reader.read(400_000))
+        body = b'{"choices":[{"index":0,"message":{"content":"Hi."},"finish_reason":"stop"}]}'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        writer.write(b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+    long = [Message(role="user", content="whale " * 3_000_000)]
+    async with serving(sip) as url:
+        service = ChatService(KEY, f"http://{url}", timeout=0.4, max_attempts=1)
+        deltas = client.stream(service, long, "m", {})
+        assert "".join([delta.text async for delta in deltas]) == "Hi."
