@@ -1,4 +1,4 @@
-"""The demo in JupyterLab, and the panel in a real Notebook 7."""
+"""The demo, from top to bottom, and its panel, in a real Notebook 7."""
 
 from __future__ import annotations
 
@@ -11,35 +11,28 @@ import pytest
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 DEMO = Path(__file__).parents[2] / "demo.ipynb"
-LOAD = "%load_ext nbconvo"
-SESSION = (
-    "import os, nbconvo\n"
-    "nbconvo.Session(name='model', service=os.environ['FAKE_PROVIDER'], model='m');"
-)
 
 
-def test_the_demo_runs_from_top_to_bottom(lab: Any, module_opener: Callable[..., Any]) -> None:
-    notebook = module_opener(lab, DEMO)
+@pytest.fixture(scope="module")
+def demo(notebook7: Any, module_opener: Callable[..., Any]) -> Any:
+    notebook = module_opener(notebook7, DEMO)
     notebook.run_all()
-    cells = [cell for cell in notebook.saved().cells if cell.cell_type == "code"]
+    return notebook
+
+
+def test_the_demo_runs_from_top_to_bottom(demo: Any) -> None:
+    cells = [cell for cell in demo.saved().cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert [o for cell in cells for o in cell.outputs if o.output_type == "error"] == []
-    assert len(notebook.page.query_selector_all(".jp-OutputArea-output .nbconvo")) > 5
-    assert notebook.errors == []
+    assert len(demo.page.query_selector_all(".jp-OutputArea-output .nbconvo")) > 5
 
 
-def test_notebook_7_shows_the_panel_and_hears_it(
-    notebook7: Any, module_opener: Callable[..., Any]
-) -> None:
-    notebook7.provider.respond(
-        lambda request: f"reply to {request.json['messages'][-1]['content']}"
-    )
-    notebook = module_opener(notebook7, [LOAD, SESSION, "%panel model", "%%ask model\nfrom a cell"])
-    notebook.run_all()
-    panel = notebook.page.locator(".nbconvo-panel")
-    expect(panel.get_by_role("log")).to_contain_text("reply to from a cell")
+def test_notebook_7_shows_the_panel_and_hears_it(demo: Any) -> None:
+    panel = demo.page.locator(".nbconvo-panel")
+    expect(panel.get_by_role("log")).to_contain_text("Nobody laughs at my plots.")
     box = panel.get_by_role("textbox")
     box.fill("from the panel")
     box.press("Control+Enter")
-    expect(panel.get_by_role("log")).to_contain_text("reply to from the panel")
-    assert notebook.errors == []
+    expect(panel.get_by_role("article").filter(has_text="from the panel").first).to_be_visible()
+    expect(panel.get_by_role("article").last).to_contain_text("tokens")
+    assert demo.errors == []
