@@ -41,12 +41,9 @@ class Decoder:
         ]
 
     def data(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; return the data of each event that they complete, as bytes.
-
-        Events without data, which some services send to keep a connection alive, are left out.
-        """
+        """Take the next bytes; return the data of each event that they complete, as bytes."""
         if self._data or self._name or self._skip_newline or b"\r" in data:
-            return [data for _, data in self._events(data) if data]
+            return [data for _, data in self._events(data)]
         buffer = self._rest + data
         end = buffer.rfind(b"\n\n")
         if end >= 0 and buffer.startswith(b"data: "):
@@ -55,7 +52,7 @@ class Decoder:
             if buffer.count(b"\n", 0, end) == 2 * len(found) - 2:
                 self._rest = buffer[end + 2 :]
                 return found
-        return [data for _, data in self._events(data) if data]
+        return [data for _, data in self._events(data)]
 
     def end(self) -> list[Event]:
         """Return what an end without a blank line leaves: services were seen to end so."""

@@ -32,7 +32,7 @@ _PROXY_BELIEVED = 5.0  # seconds; to look into the environment costs as much as 
 class Route:
     """Where a request goes, and the head that it goes with. Its repr holds no secret."""
 
-    __slots__ = ("_head", "_proxy_in_head", "request")
+    __slots__ = ("_head", "request")
 
     def __init__(
         self, method: str, url: str, headers: Mapping[str, str], proxy: str | None

@@ -144,10 +144,11 @@ class Reading:
 
     def _one_by_one(self, values: list[bytes]) -> Iterator[dict[str, Any]]:
         for value in values:
-            if value.strip() == _DONE:
+            if (said := value.strip()) == _DONE:
                 self._ended = True
                 return
-            yield object_of(self._ready.service, value)
+            if said:  # else it only keeps the connection alive
+                yield object_of(self._ready.service, value)
 
     def _fail(self, error: Exception) -> None:
         # What comes after the end of the reply cannot harm it, nor can its not coming.

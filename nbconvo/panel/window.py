@@ -70,11 +70,9 @@ class Window:
 
     def sessions(self) -> list[Session]:
         """Return the sessions whose messages are shown."""
-        if self.only is not None:
-            return [self.only]
-        if self.shown in workspace:
+        if self.only is None and self.shown in workspace:
             return [workspace.get(self.shown)]
-        return list(workspace)
+        return self.all_sessions()
 
     def all_sessions(self) -> list[Session]:
         """Return the sessions that may be shown."""

@@ -41,6 +41,14 @@ async def test_a_stream_need_not_end_with_done(ask: Ask, provider: FakeProvider)
     assert (await ask()).text == "Hi."
 
 
+@pytest.mark.parametrize("empty", ["data:\n\n", "data: \n\n", "data: \r\n\r\n"])
+async def test_an_event_without_data_only_keeps_the_connection(
+    ask: Ask, provider: FakeProvider, empty: str
+):
+    provider.events([empty, piece("Hi"), empty, empty, piece("."), STOP, empty])
+    assert (await ask()).text == "Hi."
+
+
 @pytest.mark.parametrize("end", [[], [DONE]], ids=["nothing", "[DONE]"])
 async def test_a_stream_without_finish_reason_is_cut(
     ask: Ask, provider: FakeProvider, end: list[str]
