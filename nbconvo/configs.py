@@ -28,6 +28,8 @@ oai_schema: dict[str, dict[str, dict[str, Any]]] = {
             "logprobs": None,
             "top_logprobs": None,
             "response_format": None,
+            # low, medium, high, or most tokens of it; reasoning_effort is sent as it is.
+            "reasoning": None,
             "reasoning_effort": None,
             "verbosity": None,
             "service_tier": None,
@@ -42,6 +44,7 @@ oai_schema: dict[str, dict[str, dict[str, Any]]] = {
 _WHOLE = ("max_tokens", "n", "top_logprobs")
 _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _FLAGS = ("stream", "logprobs")
+_EFFORTS = ("low", "medium", "high")
 
 _OLD_NAMES = {"max_token": "max_tokens", "max_completion_tokens": "max_tokens"}
 
@@ -83,11 +86,14 @@ def _check_value(name: str, value: object) -> None:
     if value is None:
         return
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name in _WHOLE and not (number and isinstance(value, int) and value >= 1):
+    is_whole = number and isinstance(value, int) and value >= 1
+    if name in _WHOLE and not is_whole:
         raise InputError(f"{name} must be a whole number above 0, not {value!r}")
     if name in _NUMBERS and not number:
         raise InputError(f"{name} must be a number, not {value!r}")
     if name in _FLAGS and not isinstance(value, bool):
         raise InputError(f"{name} must be True or False, not {value!r}")
+    if name == "reasoning" and not (value in _EFFORTS or is_whole):
+        raise InputError(f"reasoning must be {', '.join(_EFFORTS)} or a number, not {value!r}")
     if name == "extra_body" and not isinstance(value, Mapping):
         raise InputError(f"extra_body must be a dict of request fields, not {value!r}")

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
-__all__ = ["Cell", "Delta", "Message", "Role", "Usage", "new_id"]
+__all__ = [
+    "Attachment",
+    "CallDelta",
+    "Carry",
+    "Cell",
+    "Delta",
+    "Message",
+    "Role",
+    "ToolCall",
+    "Usage",
+    "new_id",
+]
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 
 
 def new_id() -> str:
@@ -76,6 +90,88 @@ class Cell:
     execution: str
 
 
+@dataclass(frozen=True)
+class Attachment:
+    """An image or a file that goes along with a message.
+
+    Attributes:
+        media_type: Such as ``image/png``, ``application/pdf`` or ``text/plain``.
+        data: Its bytes, as they are sent.
+        name: A file name, where there is one.
+        width: In pixels, for an image; ``height`` likewise.
+    """
+
+    media_type: str
+    data: bytes = field(repr=False)
+    name: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a picture, rather than a document or a text."""
+        return self.media_type.startswith("image/")
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of its bytes, in hexadecimal: the name under which a log keeps it."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that a model asks for.
+
+    Attributes:
+        id: What its result refers to; unique within the reply.
+        name: The tool's name, as the model wrote it: there may be no such tool.
+        arguments: JSON text as the model wrote it, perhaps no JSON at all.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallDelta:
+    """One streamed piece of a tool call.
+
+    Attributes:
+        place: Which call of the reply it belongs to. A new ``id`` at the same place begins another
+            call: there are servers that give every call the place 0.
+        id: The call's id, told once; ``""`` elsewhere.
+        name: The tool's name, told once; ``""`` elsewhere.
+        arguments: Text to append to the arguments.
+    """
+
+    place: int = 0
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """One streamed piece of a block that goes back to its service as it came, in later requests.
+
+    Pieces with the same place make one block: their texts are appended to each other, other values
+    replace each other.
+
+    Attributes:
+        protocol: Which protocol understands the block; no other is sent it.
+        place: Which block of the reply it belongs to; blocks go back in this order.
+        fields: A part of the block.
+        needed: Whether the blocks of a reply have to be kept. Those of a reply in which none is
+            needed say no more than its text and its calls, and are dropped.
+    """
+
+    protocol: str
+    place: int
+    fields: Mapping[str, Any]
+    needed: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
     """One streamed piece of a reply. ``str(delta)`` is its text.
@@ -89,6 +185,8 @@ class Delta:
         model: The model that answers, as the service names it.
         notice: Why nothing is coming just now, in words for the reader; never part of the reply.
             ``""`` says that the wait is over and the request on its way.
+        calls: Pieces of tool calls.
+        carry: Pieces of blocks that go back to the service unchanged.
     """
 
     text: str = ""
@@ -98,6 +196,8 @@ class Delta:
     usage: Usage | None = None
     model: str | None = None
     notice: str | None = None
+    calls: tuple[CallDelta, ...] = ()
+    carry: tuple[Carry, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -108,7 +208,7 @@ class Message:
     """One message of a conversation.
 
     Attributes:
-        role: Who speaks: ``system``, ``user`` or ``assistant``.
+        role: Who speaks: ``system``, ``user`` or ``assistant``; ``tool`` gives a call's result.
         content: The text.
         name: The speaker's name: for the assistant that of its session; for a user's message
             that of the participants whose words it holds, ``None`` for the user's own.
@@ -118,10 +218,17 @@ class Message:
         service: The service that answered, for a reply; likewise what follows.
         model: The model that answered.
         usage: What the request took.
-        finish_reason: ``stop``, ``length``, ``content_filter``, ... as the service said;
-            ``stopped`` when the user interrupted, ``cut`` when the stream broke off.
-        seconds: From sending the request to the last byte.
+        finish_reason: ``stop``, ``length``, ``tool_calls``, ``content_filter``, ... in the words of
+            chat completions; ``stopped`` when the user interrupted, ``cut`` when the stream broke
+            off.
+        seconds: From sending the request to the last byte; for a tool's result, of the call.
         reasoning: The model's reasoning text.
+        calls: The tools that a reply asks to be called.
+        call_id: For a tool's result, the id of the call.
+        failed: For a tool's result, whether it tells why there is none.
+        attachments: Images and files that go along with a user's message.
+        carried: Blocks of a reply that go back to the service unchanged: pairs of the protocol
+            that understands the block, and the block.
     """
 
     role: Role
@@ -136,6 +243,11 @@ class Message:
     finish_reason: str | None = None
     seconds: float | None = None
     reasoning: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str | None = None
+    failed: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    carried: tuple[tuple[str, Mapping[str, Any]], ...] = field(default=(), repr=False)
 
     def copied(self, cell: Cell | None) -> Message:
         """Return a copy for another place: it was not asked again, so it takes no usage along."""

@@ -21,7 +21,7 @@ session
 client bridge offline widgets
 cards services limiter log host
 conversation tokens sse markdown configs settings
-messages keys
+messages keys specs
 errors
 """
 ROW_OF = {unit: row for row, units in enumerate(ROWS.split("\n")) for unit in units.split()}

@@ -398,7 +398,7 @@ def test_fields_of_a_later_version_are_passed_over():
 @pytest.mark.parametrize(
     "change",
     [
-        {"role": "tool"},
+        {"role": "robot"},
         {"role": []},
         {"content": 1},
         {"content": None},

@@ -32,11 +32,11 @@ class Pieces:
         """
         if self._held or not (delta.text.isascii() and delta.reasoning.isascii()):
             delta = self._whole(delta)
-        if delta.text or delta.reasoning or delta.finish_reason:
+        if delta.text or delta.reasoning or delta.calls or delta.finish_reason:
             self._begun.add(delta.index)
             if delta.finish_reason:
                 self._finished.add(delta.index)
-        elif delta.usage is None:
+        elif delta.usage is None and not delta.carry:
             self._model = delta.model or self._model
             return None
         if self._model is not None:

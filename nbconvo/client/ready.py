@@ -52,8 +52,9 @@ class Ready:
         """Return the request for these messages; its ``account`` knows what replies took so far.
 
         Raises:
-            InputError: If an option cannot be sent as JSON.
+            InputError: If the service cannot be asked this, or an option cannot be sent as JSON.
         """
+        service.check(messages, options)
         request = service.request(messages, model, options)
         prompt = tokens.prompt_tokens(messages, count=account.counter(model))
         replies = options.get("n") or 1

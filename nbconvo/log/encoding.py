@@ -7,17 +7,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from nbconvo.errors import LogError
-from nbconvo.messages import Cell, Message, Role, Usage
+from nbconvo.messages import Cell, Message, Role, ToolCall, Usage
 
 __all__ = ["VERSION", "decode_message", "encode_message", "to_line"]
+
+T = TypeVar("T")
 
 VERSION = 1
 
 _REQUIRED = frozenset({"role", "content", "id", "created"})
-_NOT_TEXT = frozenset({"cell", "usage", "seconds"})
+_NOT_TEXT = frozenset({"cell", "usage", "seconds", "calls", "failed", "carried", "attachments"})
+# What few messages have is written only where it is.
+_SELDOM = ("reasoning", "calls", "failed", "carried", "attachments")
 # Lone surrogates cannot be written as UTF-8; the others end a line for str.splitlines().
 _ESCAPED = re.compile(r"[\ud800-\udfff\x85\u2028\u2029]")
 
@@ -33,8 +37,11 @@ def encode_message(message: Message, parent: str | None = None) -> dict[str, Any
         data["cell"] = asdict(message.cell)
     if message.usage is not None:
         data["usage"] = {k: v for k, v in asdict(message.usage).items() if v is not None}
-    if not message.reasoning:
-        del data["reasoning"]
+    if message.calls:
+        data["calls"] = [asdict(call) for call in message.calls]
+    for name in _SELDOM:
+        if not data[name]:
+            del data[name]
     if parent is not None:
         data["parent"] = parent
     return data
@@ -60,8 +67,9 @@ def decode_message(data: Mapping[str, Any]) -> tuple[Message, str | None]:
         known["created"] = datetime.fromisoformat(known["created"])
         for name, kind in (("cell", Cell), ("usage", Usage)):
             if name in known:
-                value = known[name]
-                known[name] = kind(**{key: value[key] for key in _names(kind) if key in value})
+                known[name] = _made(kind, known[name])
+        known["calls"] = tuple(_made(ToolCall, call) for call in known.get("calls", ()))
+        known["carried"] = tuple((str(by), dict(block)) for by, block in known.get("carried", ()))
     except (TypeError, ValueError) as error:
         raise LogError(f"not a message: {error}") from None
     return Message(**known), parent
@@ -76,5 +84,9 @@ def to_line(value: Mapping[str, Any]) -> str:
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _names(kind: type[Message] | type[Cell] | type[Usage]) -> list[str]:
+def _made(kind: type[T], value: Mapping[str, Any]) -> T:
+    return kind(**{key: value[key] for key in _names(kind) if key in value})
+
+
+def _names(kind: type[Any]) -> list[str]:
     return [field.name for field in fields(kind)]

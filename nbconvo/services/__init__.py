@@ -5,13 +5,14 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from nbconvo.errors import InputError, UnknownName
-from nbconvo.services.base import BaseService, ModelInfo, Request
+from nbconvo.services.base import BaseService, Feature, ModelInfo, Request
 from nbconvo.services.chat import ChatService
 from nbconvo.services.presets import OpenAIService, OpenRouterService
 
 __all__ = [
     "BaseService",
     "ChatService",
+    "Feature",
     "ModelInfo",
     "OpenAIService",
     "OpenRouterService",

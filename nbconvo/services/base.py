@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from nbconvo.errors import InputError, MissingKey, ServiceError
 from nbconvo.keys import Key, Masked
@@ -21,7 +21,9 @@ from nbconvo.services.checks import (
 )
 from nbconvo.services.failures import failure
 
-__all__ = ["BaseService", "ModelInfo", "Request"]
+__all__ = ["BaseService", "Feature", "ModelInfo", "Request"]
+
+Feature = Literal["tools", "schema", "images", "files", "reasoning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model that a service offers. ``context`` is in tokens, ``None`` where not told."""
+    """A model that a service offers; what is not told is ``None``.
+
+    Attributes:
+        id: The name to ask for it.
+        context: How long a conversation may be, in tokens.
+        input_price: US dollars for a million tokens of the prompt.
+        output_price: The same of the reply.
+    """
 
     id: str
     context: int | None = None
+    input_price: float | None = None
+    output_price: float | None = None
 
 
 class BaseService:
@@ -77,6 +88,9 @@ class BaseService:
     listed_as: str | None = None
     address: ClassVar[str] = ""
     default_model: ClassVar[str | None] = None
+    #: What it can be asked beside words. A schema that it doesn't take is asked for as a tool, or
+    #: in words; the others are refused before anything is sent.
+    features: ClassVar[frozenset[Feature]] = frozenset()
     #: The header whose value tells the service that a request is one it may know already.
     idempotency_header: ClassVar[str | None] = None
 
@@ -184,6 +198,24 @@ class BaseService:
     def check_model(self, model: str) -> None:
         """Raise ``InputError`` if it is known, before anything is sent, that there is no such."""
 
+    def check(self, messages: Sequence[Message], options: Mapping[str, Any]) -> None:
+        """Raise ``InputError`` if it is known, before anything is sent, that it can't take these.
+
+        ``options`` are those of :meth:`request`.
+        """
+        attached = [item for message in messages for item in message.attachments]
+        wanted: dict[Feature, bool] = {
+            "tools": bool(options.get("tools")),
+            "images": any(item.is_image for item in attached),
+            "files": not all(item.is_image for item in attached),
+            "reasoning": options.get("reasoning") is not None,
+        }
+        for feature, is_wanted in wanted.items():
+            if is_wanted and feature not in self.features:
+                raise InputError(
+                    f"{self.name} does not take {feature}; leave them out, or ask another service"
+                )
+
     async def open(self) -> None:
         """Prepare to be asked; runs on the I/O thread before each request. Nothing by default."""
 
@@ -196,7 +228,20 @@ class BaseService:
         model: str | None,
         options: Mapping[str, Any],
     ) -> Request:
-        """Return the request that asks ``model`` to go on with ``messages``."""
+        """Return the request that asks ``model`` to go on with ``messages``.
+
+        Args:
+            messages: The conversation. A reply's ``carried`` blocks of this protocol go back as
+                they are, in place of what they say.
+            model: The model to ask.
+            options: Those of ``configs.oai_schema`` that are not ``None``, and ``tools`` (a
+                sequence of :class:`~nbconvo.specs.ToolSpec`), ``tool_choice`` (``auto``, ``none``,
+                ``required`` or a tool's name), ``schema`` (a :class:`~nbconvo.specs.SchemaSpec`),
+                ``reasoning`` (``low``, ``medium``, ``high``, or most tokens of it).
+
+        Raises:
+            InputError: If the service cannot be asked this.
+        """
         raise NotImplementedError
 
     def deltas(self, event: dict[str, Any]) -> Iterable[Delta]:

@@ -30,6 +30,7 @@ class Options(TypedDict, total=False):
     logprobs: bool | None
     top_logprobs: int | None
     response_format: dict[str, Any] | None
+    reasoning: str | int | None
     reasoning_effort: str | None
     verbosity: str | None
     service_tier: str | None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from nbconvo import tokens
-from nbconvo.messages import Delta, Message, Usage, new_id
+from nbconvo.messages import CallDelta, Carry, Delta, Message, ToolCall, Usage, new_id
 
 __all__ = ["Tally"]
 
@@ -18,7 +19,8 @@ class Tally:
 
     Attributes:
         id: The id that the reply's message will have.
-        texts: The text of each alternative so far; ``reasonings``, ``reasons`` (of ends) likewise.
+        texts: The text of each alternative so far; ``reasonings``, ``reasons`` (of ends), tool
+            ``calls`` and blocks to be ``carried`` likewise.
         notice: Why nothing is coming just now, in words; ``None`` when something is.
     """
 
@@ -26,6 +28,8 @@ class Tally:
     texts: dict[int, str] = field(default_factory=dict)
     reasonings: dict[int, str] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    calls: dict[int, list[_Call]] = field(default_factory=dict)
+    carried: dict[int, _Carried] = field(default_factory=dict)
     id: str = field(default_factory=new_id)
     notice: str | None = None
     usage: Usage | None = None
@@ -49,6 +53,10 @@ class Tally:
             self.reasonings[delta.index] = self.reasonings.get(delta.index, "") + delta.reasoning
         if delta.finish_reason:
             self.reasons[delta.index] = delta.finish_reason
+        for piece in delta.calls:
+            _put(self.calls.setdefault(delta.index, []), piece)
+        for part in delta.carry:
+            self.carried.setdefault(delta.index, _Carried()).add(part)
         self.usage = delta.usage or self.usage
         self.model = delta.model or self.model
 
@@ -72,7 +80,7 @@ class Tally:
             reason: Why the reply ended, where it was not the service that ended it.
         """
         seconds = round(self.clock() - self.sent, 3)
-        said = self.texts.keys() | self.reasonings.keys()
+        said = self.texts.keys() | self.reasonings.keys() | self.calls.keys()
         indices = sorted(said if reason else said | self.reasons.keys())
         return [
             Message(
@@ -86,6 +94,55 @@ class Tally:
                 finish_reason=reason or self.reasons.get(index),
                 seconds=seconds,
                 reasoning=self.reasonings.get(index, ""),
+                calls=tuple(call.whole(n) for n, call in enumerate(self.calls.get(index, ()), 1)),
+                carried=self.carried[index].blocks() if index in self.carried else (),
             )
             for index in indices
         ]
+
+
+class _Call:
+    """A tool call as far as it has come."""
+
+    __slots__ = ("arguments", "id", "name", "place")
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        self.id = self.name = self.arguments = ""
+
+    def whole(self, number: int) -> ToolCall:
+        """Return the call; one without an id gets one, since its result has to refer to it."""
+        return ToolCall(self.id or f"call_{number}", self.name, self.arguments)
+
+
+def _put(calls: list[_Call], piece: CallDelta) -> None:
+    call = next((call for call in reversed(calls) if call.place == piece.place), None)
+    if call is None or (piece.id and call.id and piece.id != call.id):
+        calls.append(call := _Call(piece.place))
+    call.id = call.id or piece.id
+    call.name = call.name or piece.name
+    call.arguments += piece.arguments
+
+
+class _Carried:
+    """Blocks that go back to the service, as far as they have come."""
+
+    __slots__ = ("_blocks", "_needed")
+
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[str, int], dict[str, Any]] = {}
+        self._needed = False
+
+    def add(self, part: Carry) -> None:
+        block = self._blocks.setdefault((part.protocol, part.place), {})
+        self._needed = self._needed or part.needed
+        for name, value in part.fields.items():
+            before = block.get(name)
+            joins = isinstance(before, str) and isinstance(value, str)
+            block[name] = before + value if joins else value
+
+    def blocks(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+        if not self._needed:
+            return ()
+        in_order = sorted(self._blocks.items(), key=lambda found: found[0][1])
+        return tuple((protocol, block) for (protocol, _), block in in_order)

@@ -201,11 +201,16 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
     """Join neighbours of one role: chat templates refuse two users' messages in a row."""
     joined: list[Message] = []
     for message in messages:
-        if joined and joined[-1].role == message.role:
-            content = f"{joined[-1].content}\n\n{message.content}"
-            joined[-1] = replace(joined[-1], content=content)
-        else:
+        last = joined[-1] if joined else None
+        if last is None or last.role != message.role or message.role == "tool" or last.calls:
             joined.append(message)
+            continue
+        joined[-1] = replace(
+            message,
+            content=f"{last.content}\n\n{message.content}",
+            attachments=last.attachments + message.attachments,
+            carried=(),
+        )
     return joined
 
 
