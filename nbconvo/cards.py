@@ -22,6 +22,8 @@ _HUES = (
     *("#20767e", "#497828", "#675fc2", "#be3f4a", "#64721d", "#a249a2"),
 )
 
+_LONGEST_STEP = 4_000  # characters of a call or a result that are shown
+
 STYLE = _REPLY_STYLE + "".join(
     line.strip()
     for line in """
@@ -49,6 +51,10 @@ font-variant-numeric:tabular-nums;line-height:1.4}
 .nbconvo-why{margin:0 0 .8em;color:var(--nbconvo-soft);font-size:.92em}
 .nbconvo-why summary{cursor:pointer}
 .nbconvo-why p{margin:.5em 0 0;padding-left:1em;border-left:1px solid var(--nbconvo-line)}
+.nbconvo-why .nbconvo-call{margin-top:.7em;overflow-wrap:anywhere}
+.nbconvo-why pre.nbconvo-result{margin:.2em 0 0;padding:0 0 0 1em;border:0;border-radius:0;
+border-left:1px solid var(--nbconvo-line);background:none;font-size:.92em;max-height:14em;
+overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
 .nbconvo-busy .nbconvo-body>:is(p,h1,h2,h3,h4,h5,h6):last-child::after,
 .nbconvo-busy .nbconvo-body>:is(ul,ol):last-child>li:last-child::after,
 .nbconvo-busy .nbconvo-body>.highlight:last-child code::after
@@ -72,6 +78,7 @@ class Card:
         footer: Short facts for one line below, such as ``("offline:guide", "1.2 s")``.
         notice: Why nothing is coming just now, or what went wrong.
         reasoning: The model's reasoning, folded away.
+        steps: What was said on the way to the reply, folded away with it.
         busy: Whether more is to come.
         error: Whether the notice is an error.
         own: Whether it is the user who speaks.
@@ -84,6 +91,7 @@ class Card:
     footer: tuple[str, ...] = ()
     notice: str | None = None
     reasoning: str = ""
+    steps: tuple[Message, ...] = ()
     busy: bool = False
     error: bool = False
     own: bool = False
@@ -111,7 +119,7 @@ def around(card: Card) -> tuple[str, str, str]:
     Each is HTML, and empty where there is none.
     """
     name = _one_line(card.name or "")
-    thoughts = why(card.reasoning) if card.reasoning.strip() else ""
+    thoughts = why(card.reasoning, card.steps)
     return _who(name, _one_line(card.to)) if name else "", thoughts, "\n".join(_foot(card))
 
 
@@ -181,11 +189,41 @@ def _to(name: str) -> str:
     return f" to {name}" if name else ""
 
 
-def why(reasoning: str) -> str:
-    """Return a model's reasoning, untrusted, as HTML that is folded away."""
-    parts = (_html.escape(part.strip()) for part in plain(reasoning).split("\n\n"))
-    inner = "".join(f"<p>{part}</p>".replace("\n", "<br>") for part in parts if part)
-    return f'<details class="nbconvo-why"><summary>reasoning</summary>{inner}</details>'
+def why(reasoning: str, steps: Sequence[Message] = ()) -> str:
+    """Return a model's reasoning and the steps to its reply, untrusted, as HTML, folded away.
+
+    It is empty if there is neither.
+    """
+    inner = "".join(_step(step) for step in steps) + _paragraphs(reasoning)
+    if not inner:
+        return ""
+    calls = sum(len(step.calls) for step in steps)
+    counted = f"{calls} tool call{'s' * (calls != 1)}" if calls else ""
+    thought = reasoning.strip() or any(step.reasoning.strip() for step in steps)
+    parts = ("reasoning" if thought or not calls else "", counted)
+    summary = " · ".join(part for part in parts if part)
+    return f'<details class="nbconvo-why"><summary>{summary}</summary>{inner}</details>'
+
+
+def _step(step: Message) -> str:
+    if step.role == "tool":
+        kind = " nbconvo-error" if step.failed else ""
+        return f'<pre class="nbconvo-result{kind}">{_html.escape(_cut(plain(step.content)))}</pre>'
+    calls = "".join(
+        f'<p class="nbconvo-call"><code>{_escape(call.name)}</code> '
+        f"<code>{_escape(_cut(call.arguments))}</code></p>"
+        for call in step.calls
+    )
+    return _paragraphs(step.reasoning) + _paragraphs(_cut(step.content)) + calls
+
+
+def _paragraphs(words: str) -> str:
+    parts = (_html.escape(part.strip()) for part in plain(words).split("\n\n"))
+    return "".join(f"<p>{part}</p>".replace("\n", "<br>") for part in parts if part)
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _LONGEST_STEP else f"{words[:_LONGEST_STEP]} …"
 
 
 def _said(card: Card) -> str:

@@ -11,7 +11,22 @@ from collections.abc import Iterator
 from nbconvo.errors import InputError
 from nbconvo.messages import Cell, Message, Usage
 
-__all__ = ["Conversation"]
+__all__ = ["Conversation", "readable"]
+
+
+def readable(path: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return the messages of a path without the steps, but for a last one that leads nowhere.
+
+    It is the very same path if there are none.
+    """
+    if not any(message.is_step for message in path):
+        return path
+    following = (*path[1:], None)
+    return tuple(
+        message
+        for message, after in zip(path, following, strict=True)
+        if not message.is_step or after is None or after.role == "user"
+    )
 
 
 class Conversation:
@@ -85,6 +100,15 @@ class Conversation:
         """Id of the message before ``message``; ``None`` if it is a first one."""
         return self._parents[self[message].id]
 
+    def steps(self, message: str) -> tuple[Message, ...]:
+        """The calls of tools and their results that lead to ``message``; itself if it is one."""
+        found: list[Message] = []
+        at: str | None = message if self[message].is_step else self.parent(message)
+        while at is not None and self[at].is_step:
+            found.append(self[at])
+            at = self._parents[at]
+        return tuple(reversed(found)) if self[message].role != "user" else ()
+
     def alternatives(self, message: str) -> tuple[Message, ...]:
         """All messages said in the same place as ``message``, itself included, oldest first."""
         role = self[message].role
@@ -98,6 +122,11 @@ class Conversation:
             if asked and asked.id == cell.id and asked.execution != cell.execution:
                 return message
         return None
+
+    @property
+    def readable(self) -> tuple[Message, ...]:
+        """The active path as it is read: steps are part of the message that they lead to."""
+        return readable(self._path)
 
     def __getitem__(self, message: str) -> Message:
         try:

@@ -8,6 +8,7 @@
     ├── MissingKey              the service needs a key and none was found
     ├── Busy                    the session is answering and cannot be changed now
     ├── Halted                  the reply was stopped from elsewhere; what was said is kept
+    ├── Unfit                   the reply does not keep to the schema that was asked for
     ├── LogError                the log or an export cannot be written or read
     ├── RequestTooLarge         larger than the rate limit can ever admit
     └── ServiceError            the service did not answer as asked
@@ -50,6 +51,7 @@ __all__ = [
     "Stopped",
     "StreamCut",
     "TimedOut",
+    "Unfit",
     "UnknownName",
     "nearest",
 ]
@@ -96,6 +98,18 @@ class Busy(NbConvoError):
 
 class Halted(NbConvoError):
     """The reply was stopped from elsewhere, by ``Session.stop``; the part that had come is kept."""
+
+
+class Unfit(NbConvoError):
+    """The reply does not keep to the schema, however often the model was asked to mend it.
+
+    Attributes:
+        text: The last reply, as it came.
+    """
+
+    def __init__(self, message: str, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text
 
 
 class LogError(NbConvoError):

@@ -187,6 +187,8 @@ class Delta:
             ``""`` says that the wait is over and the request on its way.
         calls: Pieces of tool calls.
         carry: Pieces of blocks that go back to the service unchanged.
+        steps: What was said so far on the way to the reply, which only begins after it: a reply
+            that called tools and what came of that, or one that is to be mended.
     """
 
     text: str = ""
@@ -198,6 +200,7 @@ class Delta:
     notice: str | None = None
     calls: tuple[CallDelta, ...] = ()
     carry: tuple[Carry, ...] = ()
+    steps: tuple[Message, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -248,6 +251,11 @@ class Message:
     failed: bool = False
     attachments: tuple[Attachment, ...] = ()
     carried: tuple[tuple[str, Mapping[str, Any]], ...] = field(default=(), repr=False)
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it only leads to a reply: it calls tools, or is what came of that."""
+        return self.role == "tool" or bool(self.calls)
 
     def copied(self, cell: Cell | None) -> Message:
         """Return a copy for another place: it was not asked again, so it takes no usage along."""

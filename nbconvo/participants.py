@@ -11,7 +11,8 @@ from nbconvo.errors import InputError, NbConvoError
 from nbconvo.host import running_cell
 from nbconvo.messages import Cell, Delta
 from nbconvo.session import Reply, Session, workspace
-from nbconvo.session.turn import Ask
+from nbconvo.session.ask import Ask
+from nbconvo.session.turn import Item
 
 __all__ = ["chorus", "conversing", "exchange"]
 
@@ -48,7 +49,7 @@ async def exchange(
 
 def conversing(
     participants: Sequence[Session], opening: str, *, rounds: int
-) -> AsyncGenerator[tuple[int, Delta | Reply]]:
+) -> AsyncGenerator[tuple[int, Item]]:
     """Check, then return the exchange for the I/O thread: who speaks, by place, and what."""
     if len(participants) < 2:
         raise InputError("an exchange needs two participants or more")
@@ -69,7 +70,7 @@ def conversing(
 
 async def _conversing(
     participants: Sequence[Session], opening: str, rounds: int, cell: Cell | None
-) -> AsyncGenerator[tuple[int, Delta | Reply]]:
+) -> AsyncGenerator[tuple[int, Item]]:
     names = [session.name or f"participant {n}" for n, session in enumerate(participants, 1)]
     # What each has yet to hear: who said it (nobody: the opening), and what.
     unheard: list[list[_Said]] = [[(None, opening)] for _ in participants]
@@ -83,7 +84,9 @@ async def _conversing(
                 try:
                     async with aclosing(speaker.answer(ask)) as items:
                         async for item in items:
-                            if isinstance(item, Delta) and item.index == 0:
+                            if isinstance(item, Reply):
+                                said = str(item)
+                            elif isinstance(item, Delta) and item.index == 0:
                                 said += item.text
                             yield place, item
                 finally:
@@ -140,12 +143,12 @@ def _looked_at(task: asyncio.Task[None]) -> None:
 
 async def chorus(
     asked: Sequence[tuple[Session, Ask]],
-) -> AsyncGenerator[tuple[int, Delta | Reply | NbConvoError]]:
+) -> AsyncGenerator[tuple[int, Item | NbConvoError]]:
     """Ask several at once, on the I/O thread; yield who speaks, by place, and what.
 
     One that fails yields its error as its last item; the others go on.
     """
-    said: asyncio.Queue[tuple[int, Delta | Reply | NbConvoError] | None] = asyncio.Queue()
+    said: asyncio.Queue[tuple[int, Item | NbConvoError] | None] = asyncio.Queue()
 
     async def listen(place: int, session: Session, ask: Ask) -> None:
         try:

@@ -31,6 +31,9 @@ HEAVY = {
     "pygments",
     "pandas",
     "nest_asyncio2",
+    "pydantic",
+    "jsonschema",
+    "docstring_parser",
 }
 
 # Runs with IPython up; tells what ``doing`` brings in, starts, opens and prints.

@@ -19,8 +19,8 @@ display panel
 participants
 session
 client bridge offline widgets
-cards services limiter log host
-conversation tokens sse markdown configs settings
+cards services limiter log host tools
+conversation tokens sse markdown configs settings context schemas
 messages keys specs
 errors
 """

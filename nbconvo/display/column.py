@@ -8,7 +8,7 @@ from collections.abc import Callable
 from nbconvo.cards import Card, footer
 from nbconvo.errors import Halted, NbConvoError
 from nbconvo.markdown import Growing, plain
-from nbconvo.messages import Delta
+from nbconvo.messages import Delta, Message
 from nbconvo.session import Reply
 
 __all__ = ["Column"]
@@ -40,6 +40,7 @@ class Column:
         self.error: NbConvoError | None = None
         self._growing = Growing()
         self._reasoning = ""
+        self._steps: tuple[Message, ...] = ()
         self._notice: str | None = None
         self._ending: tuple[str | None, ...] = ()
         self._model: str | None = None
@@ -49,7 +50,7 @@ class Column:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to show."""
-        parts = (self.text, self._reasoning, self._notice, self.error)
+        parts = (self.text, self._reasoning, self._steps, self._notice, self.error)
         return self.reply is None and not any(parts)
 
     def add(self, item: Delta | Reply | NbConvoError) -> None:
@@ -59,6 +60,10 @@ class Column:
             self.end(how if self.text else None, item)
         elif isinstance(item, Reply):
             self.reply, self._notice = item, None if item else "an empty reply"
+        elif item.steps:
+            self._steps += item.steps
+            self._notice = item.notice
+            self._growing, self.text, self._reasoning = Growing(), "", ""
         elif item.notice is not None:
             self._notice = item.notice or None
         elif item.index == 0:
@@ -95,6 +100,7 @@ class Column:
             footer=self._footer(),
             notice=str(self.error) if self.error else self._notice,
             reasoning=self._reasoning,
+            steps=self._steps,
             busy=busy and self.reply is None and self.error is None,
             error=self.error is not None,
         )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from nbconvo.display.column import Column
 from nbconvo.display.screens import Screen
 from nbconvo.errors import Halted, NbConvoError, Stopped
-from nbconvo.messages import Delta
 from nbconvo.session import Reply
+from nbconvo.session.rounds import Question
+from nbconvo.session.turn import Item as Said
 
 __all__ = ["Item", "show"]
 
 #: Who speaks, by place among the columns, and what.
-Item = tuple[int, Delta | Reply | NbConvoError]
+Item = tuple[int, Said | NbConvoError]
 
 
 def show(
@@ -21,11 +22,12 @@ def show(
     screen: Screen,
     columns: list[Column],
     names: Sequence[str | None] = (),
+    allowed: Callable[[Question], bool] = lambda _: False,
 ) -> None:
     """Paint what comes until it ends; afterwards the columns hold the replies and errors.
 
     With ``names``, a speaker whose last reply has ended gets a new column, under its name, for
-    the next: an exchange reads from top to bottom.
+    the next: an exchange reads from top to bottom. ``allowed`` answers what a turn asks.
 
     Raises:
         Stopped: If the user interrupted; what had come stays on the screen.
@@ -38,6 +40,10 @@ def show(
                 if place not in open_columns:
                     open_columns[place] = Column(names[place])
                     columns.append(open_columns[place])
+                if isinstance(item, Question):
+                    screen.paint(columns, final=False)
+                    item.answer(allowed(item))
+                    continue
                 open_columns[place].add(item)
                 if names and isinstance(item, Reply):
                     del open_columns[place]

@@ -14,7 +14,7 @@ from nbconvo.configs import checked_options
 from nbconvo.errors import InputError, nearest
 from nbconvo.magics.options import Options
 
-__all__ = ["overrides", "parse", "split_text", "variable"]
+__all__ = ["equipment", "overrides", "parse", "split_text", "variable"]
 
 _WORD = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|\S)+)""")
 
@@ -26,10 +26,47 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
         "model": args.model,
         "temperature": args.temperature,
         "max_tokens": args.max_tokens,
+        "reasoning": _effort(args.reasoning),
     }
     return {name: value for name, value in given.items() if value is not None} | checked_options(
         dict(_pair(text) for text in args.option)
     )
+
+
+def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tools and the schema that a line names, as keyword arguments.
+
+    Raises:
+        InputError: If the notebook has no such thing among its ``names``.
+    """
+    given: dict[str, Any] = {}
+    if args.tools is not None:
+        words = [word.strip() for word in args.tools.split(",") if word.strip()]
+        given["tools"] = [_looked_up("--tools", word, names) for word in words]
+    if args.confirm:
+        given["confirm"] = True
+    if schema := getattr(args, "schema", None):
+        given["schema"] = _looked_up("--schema", schema, names)
+    return given
+
+
+def _looked_up(option: str, word: str, names: Mapping[str, Any]) -> Any:
+    """Return what the notebook means by ``word``, which may have dots in it; nothing is run."""
+    first, *rest = word.split(".")
+    if first not in names:
+        near = nearest(first, (name for name in names if not name.startswith("_")))
+        hint = f"did you mean {near!r}?" if near else "define it in a cell before"
+        raise InputError(f"{option} {word!r}: the notebook has no {first!r}; {hint}")
+    found = names[first]
+    for name in rest:
+        if not hasattr(found, name):
+            raise InputError(f"{option} {word!r}: {first!r} has no {name!r}")
+        found = getattr(found, name)
+    return found
+
+
+def _effort(word: str | None) -> str | int | None:
+    return int(word) if word is not None and word.isdecimal() else word
 
 
 def parse(magic: Any, line: str) -> argparse.Namespace:

@@ -6,22 +6,25 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from nbconvo import tokens
 from nbconvo.bridge.interrupts import interruptible
+from nbconvo.bridge.nested import kernel_loop
 from nbconvo.display.column import Column
 from nbconvo.display.preview import Preview
 from nbconvo.display.replies import Replies, Transcript
 from nbconvo.display.screens import NoScreen, NotebookScreen, Screen, TerminalScreen
 from nbconvo.display.show import Item, show
 from nbconvo.errors import InputError, NbConvoError
+from nbconvo.magics.allowing import allowed
 from nbconvo.magics.background import Pending
 from nbconvo.participants import chorus, conversing
 from nbconvo.session import Reply, Session, workspace
-from nbconvo.session.turn import Ask
+from nbconvo.session.ask import Ask
 
 __all__ = ["Asking"]
 
@@ -41,11 +44,13 @@ class Asking:
 
     def now(self, asked: Asked) -> Any:
         """Ask, show the replies as they come, and return them: one, or several by name."""
+        loop = kernel_loop() if workspace.nested else None
+        asked = [(session, replace(ask, answers=True, loop=loop)) for session, ask in asked]
         columns = _columns(asked)
         screen = self._screen(side_by_side=len(asked) > 1)
         try:
             with self._begun(_items(asked)) as batches:
-                show(batches, screen, columns)
+                show(batches, screen, columns, allowed=allowed)
         finally:
             self._give(_replies(columns))
         return self._result(_replies(columns), columns)

@@ -20,7 +20,7 @@ from IPython.core.magic import (
 )
 
 from nbconvo.errors import InputError
-from nbconvo.magics.options import MODEL_OPTIONS, Options, option
+from nbconvo.magics.options import MODEL_OPTIONS, TOOL_OPTIONS, Options, option
 
 __all__ = ["ConvoMagics"]
 
@@ -54,6 +54,7 @@ class ConvoMagics(Magics):
             help="most tokens a minute, for all who use the service",
         ),
         option("--raw", action="store_true", help="leave {{expressions}} in the text as they are"),
+        *TOOL_OPTIONS,
         *MODEL_OPTIONS,
     )
     def session(self, line: str, cell: str | None = None) -> Any:
@@ -68,19 +69,20 @@ class ConvoMagics(Magics):
 
             %session comedian --model offline:eliza
         """
-        from nbconvo.magics.arguments import overrides, parse
+        from nbconvo.magics.arguments import equipment, overrides, parse
         from nbconvo.magics.sessions import adjust, begin_or_update, sessions_table
 
         args = parse(self.session, line)
         if cell is None and args.name is None:
             return sessions_table()
         if cell is None:
-            self._bind(adjust(args, overrides(args)))
+            named = overrides(args) | equipment(args, self.shell.user_ns)
+            self._bind(adjust(args, named))
             return None
         system = self._text(cell, raw=args.raw)
         if not system:
             raise InputError("nothing in the cell: write the participant's instructions in it")
-        named = overrides(args)
+        named = overrides(args) | equipment(args, self.shell.user_ns)
         session = begin_or_update(args, system, named, self._named.get(args.name, {}))
         self._named[args.name] = named
         self._bind(session)
@@ -95,6 +97,8 @@ class ConvoMagics(Magics):
         option("--quiet", action="store_true", help="show nothing"),
         option("--raw", action="store_true", help="leave {{expressions}} in the text as they are"),
         option("--dry-run", action="store_true", help="show what would be sent; send nothing"),
+        option("--schema", metavar="NAME", help="type of the notebook that the reply keeps to"),
+        *TOOL_OPTIONS,
         *MODEL_OPTIONS,
     )
     def ask(self, line: str, cell: str | None = None) -> Any:
@@ -109,7 +113,7 @@ class ConvoMagics(Magics):
 
             %ask comedian another one, please
         """
-        from nbconvo.magics.arguments import overrides, parse, split_text, variable
+        from nbconvo.magics.arguments import equipment, overrides, parse, split_text, variable
         from nbconvo.magics.asking import Asking
         from nbconvo.session import workspace
 
@@ -119,7 +123,7 @@ class ConvoMagics(Magics):
         variable(args.to, self.shell.user_ns)
         sessions = [workspace.get(name) for name in args.names] or [workspace.own()]
         text = self._text(cell, raw=args.raw)
-        given = overrides(args)
+        given = overrides(args) | equipment(args, self.shell.user_ns)
         asked = [(session, session.prepare(text, **given)) for session in sessions]
         asking = Asking(self.shell, quiet=args.quiet, to=args.to)
         if args.dry_run:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from nbconvo.errors import InputError
 
-__all__ = ["MODEL_OPTIONS", "Options", "option"]
+__all__ = ["MODEL_OPTIONS", "TOOL_OPTIONS", "Options", "option"]
 
 Option = tuple[str, dict[str, Any]]
 
@@ -28,6 +28,7 @@ MODEL_OPTIONS = (
     option("--service", help="service: a known name or an http address"),
     option("--model", help="model, or service:model"),
     option("--temperature", type=float, metavar="T", help="how varied the reply is, 0 for least"),
+    option("--reasoning", metavar="HOW", help="low, medium, high, or most tokens of reasoning"),
     option("--max-tokens", type=int, metavar="N", help="most tokens of the reply"),
     option(
         "--option",
@@ -36,6 +37,12 @@ MODEL_OPTIONS = (
         default=[],
         help="any other option of the request; the value is JSON or text",
     ),
+)
+
+#: Which functions of the notebook a model may call.
+TOOL_OPTIONS = (
+    option("--tools", metavar="F,G", help="functions of the notebook that the model may call"),
+    option("--confirm", action="store_true", help="ask before each call of a function"),
 )
 
 

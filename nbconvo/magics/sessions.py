@@ -16,6 +16,7 @@ from nbconvo.session.profile import chosen
 __all__ = ["adjust", "begin_or_update", "sessions_table"]
 
 _WHOM = {"service", "model"}
+_DEFAULTS: dict[str, Any] = {"tools": (), "confirm": False}
 
 
 def begin_or_update(
@@ -97,10 +98,15 @@ def _change(
     log = _set_dir(session, args.dir)
     _choose(session, options, before)
     gone = before.keys() - options.keys() - _WHOM
-    defaults = {option: default_options()[option] for option in gone}
+    defaults = {option: _DEFAULTS.get(option, default_options().get(option)) for option in gone}
     given = {option: value for option, value in options.items() if option not in _WHOM}
-    if defaults or given:
-        session.set_options(**{**defaults, **given})
+    if changes := {**defaults, **given}:
+        tools, confirm = changes.pop("tools", None), changes.pop("confirm", None)
+        if tools is not None:
+            session.set_tools(*tools)
+        if confirm is not None:
+            session.set_confirm(confirm)
+        session.set_options(**changes)
     if system != session.system:
         session.set_system(system)
     return _changed(session, was, args, log)
@@ -155,6 +161,7 @@ def _described(session: Session) -> dict[str, Any]:
     return {
         "instructions": session.system,
         "model": f"{session.service.name}:{session.model or '?'}",
+        "tools": ", ".join(session.tools) or None,
         **{name: value for name, value in session.options.items() if name != "model"},
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nbconvo import cards, services
+from nbconvo.conversation import readable
 from nbconvo.display.table import Table
 from nbconvo.errors import InputError, UnknownName
 from nbconvo.magics.arguments import overrides
@@ -157,14 +158,16 @@ class _History:
     """What was said in a session, as cards."""
 
     def __init__(self, session: Session) -> None:
+        said = session.conversation.messages
         self._cards = [
             cards.Card(
                 message.name or message.role,
                 message.content,
                 footer=cards.footer(message) if message.role == "assistant" else (),
                 reasoning=message.reasoning,
+                steps=session.conversation.steps(message.id) if message in said else (),
             )
-            for message in session.messages
+            for message in readable(session.messages)
         ]
 
     def __repr__(self) -> str:

@@ -12,8 +12,8 @@ from nbconvo.panel.rows import row
 from nbconvo.panel.search import search
 from nbconvo.panel.window import BUDGET, EVERYONE, PAGE
 from nbconvo.session import Session, export
+from nbconvo.session.ask import Ask
 from nbconvo.session.profile import chosen
-from nbconvo.session.turn import Ask
 from nbconvo.session.workspace import workspace
 
 if TYPE_CHECKING:

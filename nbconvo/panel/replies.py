@@ -18,7 +18,7 @@ class Rendering:
     def __init__(self, turn: Turn) -> None:
         self._tally = turn.tally
         self._growing = Growing()
-        self._text = self._reasoning = 0  # characters that are rendered
+        self._text = self._reasoning = self._steps = 0  # characters, and steps, that are rendered
         self._parts = ("", "")
         self._why = ""
         self._lock = threading.Lock()  # each panel reads it under a lock of its own
@@ -30,6 +30,10 @@ class Rendering:
 
     def _read(self) -> tuple[str, str, str]:
         text = self._tally.texts.get(0, "")
+        steps = self._tally.steps
+        if len(steps) > self._steps:  # another reply grows in its place
+            self._steps, self._growing, self._parts = len(steps), Growing(), ("", "")
+            self._text, self._reasoning = 0, -1
         if len(text) > self._text:
             self._growing.feed(text[self._text :])
             self._text = len(text)
@@ -37,7 +41,7 @@ class Rendering:
         reasoning = self._tally.reasonings.get(0, "")
         if len(reasoning) > self._reasoning:
             self._reasoning = len(reasoning)
-            self._why = cards.why(reasoning)
+            self._why = cards.why(reasoning, steps)
         return (*self._parts, self._why)
 
 

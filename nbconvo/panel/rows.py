@@ -48,9 +48,12 @@ def row(session: Session, message: Message, *, everyone: bool = False, whole: bo
         everyone: Whether the page shows all sessions, so that it is to say who was spoken to.
         whole: Whether to give all of a long one.
     """
-    made = _bare(session, message) | _text(message, whole=whole)
+    made = _bare(session, message)
+    steps: tuple[Message, ...] = ()
     if message.id in session.conversation:
         made["alts"] = _alternatives(session, message)
+        steps = session.conversation.steps(message.id)
+    made |= _text(message, steps, whole=whole)
     if everyone and message.role == "user":
         made["to"] = label_of(session)
     return made
@@ -91,11 +94,12 @@ def size(made: Row) -> int:
 
 def _bare(session: Session, message: Message) -> Row:
     heard = message.role == "user" and message.name is not None
-    who = "you" if message.role == "user" and not heard else message.name or label_of(session)
+    named = None if message.role == "tool" else message.name
+    who = "you" if message.role == "user" and not heard else named or label_of(session)
     made = {
         "id": message.id,
         "s": key_of(session),
-        "role": message.role,
+        "role": "assistant" if message.is_step else message.role,
         **_speaker(who),
         "foot": list(cards.footer(message)) if message.role == "assistant" else [],
         "time": message.created.isoformat(timespec="seconds"),
@@ -111,17 +115,18 @@ def _speaker(name: str) -> Row:
     return {"who": plain(name), "initials": initials(name), "hue": cards.hue(name)}
 
 
-def _text(message: Message, *, whole: bool) -> Row:
+def _text(message: Message, steps: tuple[Message, ...], *, whole: bool) -> Row:
     own = message.role == "user" and message.name is None
-    content = message.content
+    content = "" if message.is_step else message.content  # which the steps show
     made: Row = {}
     if len(content) > LONGEST and not whole:
         made["more"] = len(content)
         content = content[:_BEGINNING] + " …"
     # Line breaks that a person typed are meant; those of a model are Markdown's.
     made["html"] = _rendered(content, own)
-    if message.reasoning.strip():
-        made["why"] = cards.why(message.reasoning if whole else message.reasoning[:LONGEST])
+    reasoning = "" if message.is_step else message.reasoning
+    if why := cards.why(reasoning if whole else reasoning[:LONGEST], steps):
+        made["why"] = why
     return made
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from nbconvo.conversation import readable
 from nbconvo.messages import Message
 from nbconvo.panel.rows import Row, row, size
 from nbconvo.session import Session
@@ -66,8 +67,8 @@ def path_of(session: Session) -> tuple[Message, ...]:
     """
     for turn in session.turns:
         if turn.begun and turn.id not in session.conversation:
-            return session.conversation.path(turn.parent)
-    return session.conversation.messages
+            return readable(session.conversation.path(turn.parent))
+    return session.conversation.readable
 
 
 def merged(sessions: Sequence[Session], paths: Sequence[tuple[Message, ...]]) -> Scroll:

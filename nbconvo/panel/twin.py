@@ -71,15 +71,16 @@ class Twin:
 
 def _card(session: Session, message: Message, everyone: bool) -> cards.Card:
     own = message.role == "user" and message.name is None
-    text = message.content
+    text = "" if message.is_step else message.content  # which the steps show
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]} … ({len(message.content):,} characters in all)"
     return cards.Card(
-        "you" if own else message.name or label_of(session),
+        "you" if own else (message.role != "tool" and message.name) or label_of(session),
         text,
         html=render(text, breaks=own),
         footer=cards.footer(message) if message.role == "assistant" else (),
-        reasoning=message.reasoning[:_LONGEST],
+        reasoning="" if message.is_step else message.reasoning[:_LONGEST],
+        steps=session.conversation.steps(message.id) if message.id in session.conversation else (),
         own=own,
         to=label_of(session) if own and everyone else "",
     )

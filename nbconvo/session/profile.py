@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 from nbconvo import services
 from nbconvo.configs import checked_options, default_options
 from nbconvo.errors import InputError
+from nbconvo.schemas import Form, form_of
 from nbconvo.services import BaseService
 from nbconvo.session.workspace import split_model, workspace
+from nbconvo.specs import ToolSpec
+from nbconvo.tools import Call, Toolbox
 
-__all__ = ["Options", "Overrides", "Profile", "chosen"]
+__all__ = ["Confirm", "Options", "Overrides", "Profile", "chosen"]
+
+
+#: Whether to ask before each call of a tool: in the cell, or by what is given the call and returns
+#: whether it may run.
+Confirm = bool | Callable[[Call], bool | Awaitable[bool]]
+
+_MOST_ROUNDS, _TOOL_TIMEOUT, _REPAIRS = 10, 60.0, 2
 
 
 class Options(TypedDict, total=False):
@@ -45,16 +55,37 @@ class Overrides(Options, total=False):
     system: str | None
     service: str | BaseService | None
     model: str | None
+    tools: Sequence[Callable[..., Any]]
+    max_rounds: int
+    tool_timeout: float
+    confirm: Confirm
+    schema: Any
+    repairs: int
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A session's own choices; a service or model of ``None`` is the configured one."""
+    """A session's own choices; a service or model of ``None`` is the configured one.
+
+    Attributes:
+        system: The system prompt.
+        service: Whom to ask.
+        model: The model to ask.
+        options: Options of every request.
+        toolbox: The tools that the model may call.
+        confirm: Whether somebody is asked before each call, and how.
+        form: What a reply has to look like.
+        repairs: How often the model is asked to mend a reply that does not.
+    """
 
     system: str | None
     service: BaseService | None
     model: str | None
     options: Mapping[str, Any]
+    toolbox: Toolbox = field(default_factory=Toolbox)
+    confirm: Confirm = False
+    form: Form | None = None
+    repairs: int = _REPAIRS
 
     @classmethod
     def of(
@@ -95,8 +126,54 @@ class Profile:
                 f"('%convo models {service.typed_as}' lists what it has)"
             )
         service.check_model(model)
+        own = self.equipped(given)
         options = {**self.options, **checked_options(given)}
-        return Profile(self.system if system is None else system, service, model, options)
+        system = self.system if system is None else system
+        return replace(own, system=system, service=service, model=model, options=options)
+
+    def equipped(self, given: dict[str, Any]) -> Profile:
+        """Return a copy with the tools and the schema that are among ``given``, and take them out.
+
+        Raises:
+            InputError: If one cannot be used.
+        """
+        changes: dict[str, Any] = {}
+        box: dict[str, Any] = {}
+        for name, kept, least in (("max_rounds", "rounds", 1), ("tool_timeout", "timeout", 0.001)):
+            if (value := given.pop(name, None)) is not None:
+                box[kept] = _number(name, value, least, whole=name == "max_rounds")
+        if (tools := given.pop("tools", None)) is not None:
+            box["tools"] = Toolbox.of(tools).tools
+        if box:
+            changes["toolbox"] = replace(self.toolbox, **box)
+        if (confirm := given.pop("confirm", None)) is not None:
+            if not isinstance(confirm, bool) and not callable(confirm):
+                raise InputError(f"confirm must be True, False or a function, not {confirm!r:.80}")
+            changes["confirm"] = confirm
+        if (schema := given.pop("schema", None)) is not None:
+            changes["form"] = form_of(schema)
+        if (repairs := given.pop("repairs", None)) is not None:
+            changes["repairs"] = _number("repairs", repairs, 0, whole=True)
+        return replace(self, **changes)
+
+    @property
+    def asked_options(self) -> dict[str, Any]:
+        """The options of a request, its tools and its schema among them."""
+        options = {name: value for name, value in self.options.items() if value is not None}
+        tools = list(self.toolbox.specs)
+        if self.form is not None:
+            spec = self.form.spec
+            features = self.asked_service.features
+            if "schema" in features or "tools" not in features:
+                options["schema"] = spec
+            else:
+                # A call of a tool whose arguments are the reply.
+                options["tool_choice"] = "required" if tools else spec.name
+                about = spec.description or "Give the answer, in full."
+                tools.append(ToolSpec(spec.name, about, spec.schema))
+        if tools:
+            options["tools"] = tuple(tools)
+        return options
 
     def but(self, **changes: Any) -> Profile:
         """Return a copy with some fields changed."""
@@ -106,12 +183,22 @@ class Profile:
         """Return the choices in force by name, options that are set among them."""
         given = {name: value for name, value in self.options.items() if value is not None}
         given.pop("model", None)
+        tools = [tool.name for tool in self.toolbox.tools]
         return {
             "system": self.system,
             "service": self.asked_service.name,
             "model": self.asked_model,
             "options": given,
+            **({"tools": tools} if tools else {}),
         }
+
+
+def _number(name: str, value: Any, least: float, *, whole: bool) -> Any:
+    kinds = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"{name} must be {kind}, {least} or more, not {value!r:.80}")
+    return value
 
 
 def chosen(service: object, model: object) -> tuple[BaseService | None, str | None]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbconvo.messages import Message, Usage
+from nbconvo.session.frames import frame_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Reply"]
 
@@ -23,17 +27,28 @@ class Reply(str):
     Attributes:
         message: The message on the conversation's tree.
         choices: The texts of all alternatives, this one first; more than one when ``n`` was.
+        steps: What was said on the way to it, in order: replies that called tools, and results.
     """
 
     message: Message
     choices: tuple[str, ...]
+    steps: tuple[Message, ...]
+    _parsed: Any
     _shown_in: int | None
 
-    def __new__(cls, message: Message, choices: tuple[str, ...] = ()) -> Reply:
+    def __new__(
+        cls,
+        message: Message,
+        choices: tuple[str, ...] = (),
+        steps: tuple[Message, ...] = (),
+        parsed: Any = None,
+    ) -> Reply:
         """Make the reply that ``message`` is."""
         reply = super().__new__(cls, message.content)
         reply.message = message
         reply.choices = choices or (message.content,)
+        reply.steps = steps
+        reply._parsed = parsed
         reply._shown_in = None
         return reply
 
@@ -44,8 +59,9 @@ class Reply(str):
 
     @property
     def usage(self) -> Usage:
-        """Tokens that it took."""
-        return self.message.usage or Usage()
+        """Tokens that it took, those of its steps included."""
+        told = (message.usage for message in (*self.steps, self.message))
+        return sum((usage for usage in told if usage is not None), Usage())
 
     @property
     def cost(self) -> float | None:
@@ -64,7 +80,13 @@ class Reply(str):
 
     @property
     def parsed(self) -> Any:
-        """The JSON value that it is, or that its only code block holds; ``None`` if neither."""
+        """The object that it is, where a schema was asked for.
+
+        Without one, the JSON value that it is, or that its only code block holds; ``None`` if
+        neither.
+        """
+        if self._parsed is not None:
+            return self._parsed
         blocks = self.code_blocks
         for text in (str(self), *(blocks if len(blocks) == 1 else ())):
             try:
@@ -72,6 +94,14 @@ class Reply(str):
             except ValueError:
                 continue
         return None
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return :attr:`parsed`, a list of objects or an object that holds one, as a data frame.
+
+        Raises:
+            InputError: If it is neither, or pandas is not installed.
+        """
+        return frame_of(self.parsed)
 
     def shown(self, execution: int) -> Reply:
         """Return it, silent for the rest of that execution of a cell: it is on its page already."""
@@ -90,8 +120,14 @@ class Reply(str):
         # No text/markdown: a front end may prefer it, and run what it holds.
         from nbconvo import cards
 
-        card = cards.Card(self.speaker, self, footer=cards.footer(self.message))
+        card = cards.Card(
+            self.speaker,
+            self,
+            footer=cards.footer(self.message),
+            reasoning=self.message.reasoning,
+            steps=self.steps,
+        )
         return {"text/html": cards.html([card]), "text/plain": cards.text([card])}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Reply, (self.message, self.choices))
+        return (Reply, (self.message, self.choices, self.steps, self._parsed))

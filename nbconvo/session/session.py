@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Unpack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from nbconvo.bridge import Job
 from nbconvo.configs import checked_options
+from nbconvo.context import with_context
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
 from nbconvo.host import running_cell
 from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
 from nbconvo.session import export
-from nbconvo.session.context import with_context
+from nbconvo.session.ask import Ask, messages_of, place_of, set_aside
 from nbconvo.session.line import Line
-from nbconvo.session.profile import Options, Overrides, Profile, chosen
+from nbconvo.session.profile import Confirm, Options, Overrides, Profile, chosen
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
-from nbconvo.session.turn import Ask, Turn, messages_of, place_of, set_aside
+from nbconvo.session.turn import Item, Turn
 from nbconvo.session.turns import Turns
 from nbconvo.session.workspace import workspace
+from nbconvo.tools import Tool, tool_of
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +47,11 @@ class Session:
         dir: Directory of the log; by default that of the configuration, else no log.
         service: A known name, the http address of a compatible server, or a service.
         model: A model of the service; ``service:model`` names both.
-        tools: Not supported yet.
+        tools: Python functions that the model may call, sync or async.
+        max_rounds: How often it may call some before it has to answer, 10 if not given.
+        tool_timeout: Seconds that one call may take, 60 if not given.
+        confirm: Whether to ask before each call, in a cell; or a function that is given the
+            :class:`~nbconvo.tools.Call` and tells whether it may run.
         options: Options of every request, such as ``temperature`` and ``max_tokens``.
 
     Raises:
@@ -57,13 +67,22 @@ class Session:
         dir: str | os.PathLike[str] | None = None,
         service: str | BaseService | None = None,
         model: str | None = None,
-        tools: None = None,
+        tools: Sequence[Callable[..., Any]] = (),
+        max_rounds: int | None = None,
+        tool_timeout: float | None = None,
+        confirm: Confirm = False,
         **options: Unpack[Options],
     ) -> None:
-        if tools is not None:
-            raise InputError("tools are not supported by this version; leave tools=None")
         self.name = _checked_name(name)
-        self._profile = Profile.of(system, service, model, options)
+        profile = Profile.of(system, service, model, options)
+        self._profile = profile.equipped(
+            {
+                "tools": tools or (),
+                "max_rounds": max_rounds,
+                "tool_timeout": tool_timeout,
+                "confirm": confirm,
+            }
+        )
         self._record = Record(workspace.changed)
         self._line = Line(repr(name) if name else "the session")
         self._turns = Turns(workspace.changed)
@@ -82,30 +101,33 @@ class Session:
         Args:
             instruction: Text, or any JSON value.
             context: Text, a JSON value or a DataFrame, put below the instruction.
-            overrides: ``system``, ``service``, ``model`` and options in place of the session's.
+            overrides: ``system``, ``service``, ``model``, ``tools`` and options in place of the
+                session's; and ``schema``, a pydantic model, dataclass, TypedDict or JSON Schema
+                that the reply has to keep to (:attr:`Reply.parsed` is the object), with
+                ``repairs``, how often the model is asked to mend it, 2 if not given.
 
         Raises:
             InputError: If something given cannot be used; nothing is sent.
             MissingKey, RequestTooLarge: Before anything is sent.
             ServiceError: If the service does not answer as asked; the history stays as it was.
+            Unfit: If the reply does not keep to the schema; its ``text`` is what came.
         """
-        return await self.start(self.prepare(instruction, context, **overrides))
+        return await self._start(self.prepare(instruction, context, **overrides))
 
-    followup = ask
+    followup = auto_followup = ask
 
     async def initiate(
         self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Begin afresh, then as :meth:`ask`; what was said before stays in the tree."""
-        return await self.start(self.prepare(instruction, context, placed=True, **overrides))
+        return await self._start(self.prepare(instruction, context, placed=True, **overrides))
 
     async def stream(
         self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
     ) -> AsyncIterator[Delta]:
         """As :meth:`ask`, yielding deltas as they come; afterwards :attr:`last` is the reply."""
-        relayed = workspace.bridge.relay(
-            self.batches(self.prepare(instruction, context, **overrides))
-        )
+        ask = _awaited(self.prepare(instruction, context, **overrides))
+        relayed = workspace.bridge.relay(self.batches(ask))
         # Closed here and now: who leaves early finds what had come on record.
         async with aclosing(relayed) as batches:
             async for batch in batches:
@@ -117,13 +139,13 @@ class Session:
         self, reply: Message | str | None = None, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Ask again for ``reply`` (or its id), or the last one; the new one is an alternative."""
-        return await self.start(self.prepare_retry(reply, **overrides))
+        return await self._start(self.prepare_retry(reply, **overrides))
 
     async def edit(
         self, message: Message | str, instruction: object, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Say something else in the place of ``message`` (or its id), an alternative to it."""
-        return await self.start(self.prepare_edit(message, instruction, **overrides))
+        return await self._start(self.prepare_edit(message, instruction, **overrides))
 
     def stop(self) -> int:
         """End all that is under way, from any thread; return how many asks that were.
@@ -156,6 +178,11 @@ class Session:
     def options(self) -> dict[str, Any]:
         """A copy of the options of every request; :meth:`set_options` changes them."""
         return dict(self._profile.options)
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the functions that the model may call; :meth:`set_tools` changes them."""
+        return tuple(tool.name for tool in self._profile.toolbox.tools)
 
     @property
     def dir(self) -> str | None:
@@ -221,6 +248,24 @@ class Session:
         if "model" in checked:
             raise InputError("the model is not an option: change it with set_model()")
         self._change(self._profile.but(options={**self._profile.options, **checked}))
+
+    def set_tools(self, *tools: Callable[..., Any] | Tool) -> None:
+        """Change the functions that the model may call; none at all ends that."""
+        self._change(self._profile.equipped({"tools": tools}))
+
+    def set_confirm(self, confirm: Confirm) -> None:
+        """Change whether somebody is asked before each call of a tool, as when it was made."""
+        self._change(self._profile.equipped({"confirm": confirm}))
+
+    def tool(self, function: F) -> F:
+        """Let the model call ``function``, too; to be used as a decorator.
+
+        Another of the same name is replaced.
+        """
+        new = tool_of(function)
+        kept = [tool for tool in self._profile.toolbox.tools if tool.name != new.name]
+        self.set_tools(*kept, new)
+        return function
 
     def set_dir(self, dir: str | os.PathLike[str] | None) -> None:
         """Log to another directory from now on, with all said so far; ``None`` ends the log.
@@ -362,7 +407,7 @@ class Session:
         if last.role != "assistant":
             raise InputError("only a reply can be asked for again; edit() says something else")
         profile = self._profile.overridden(overrides)
-        return Ask(self.name, None, profile, placed=True, parent=self.conversation.parent(last.id))
+        return Ask(self.name, None, profile, placed=True, parent=self._asked_by(last.id))
 
     def prepare_edit(
         self, message: Message | str, instruction: object, **overrides: Unpack[Overrides]
@@ -374,6 +419,13 @@ class Session:
         parent = self.conversation.parent(old.id)
         return self.prepare(instruction, placed=True, parent=parent, **overrides)
 
+    def _asked_by(self, reply: str) -> str | None:
+        """Return the id of the message that ``reply`` answers, before all steps to it."""
+        parent = self.conversation.parent(reply)
+        while parent is not None and self.conversation[parent].is_step:
+            parent = self.conversation.parent(parent)
+        return parent
+
     def set_aside(self, ask: Ask) -> int:
         """Return how many messages after its own earlier turn ``ask`` takes off the path."""
         return set_aside(ask, self._record)
@@ -382,12 +434,17 @@ class Session:
         """Return the messages that ``ask`` would send now."""
         return messages_of(ask, self._record)
 
+    async def _start(self, ask: Ask) -> Reply:
+        return await self.start(_awaited(ask))
+
     def start(self, ask: Ask) -> Job[Reply]:
         """Begin a prepared turn on the I/O thread, from any thread; the job can be awaited."""
         return workspace.bridge.start(self._whole(ask))
 
-    async def answer(self, ask: Ask) -> AsyncGenerator[Delta | Reply]:
+    async def answer(self, ask: Ask) -> AsyncGenerator[Item]:
         """Run one turn, on the I/O thread: yield its deltas, then the reply as a whole.
+
+        Questions come between only if the ask says that somebody ``answers`` them.
 
         Turns of one session wait for each other.
         """
@@ -396,7 +453,7 @@ class Session:
                 for item in batch:
                     yield item
 
-    async def batches(self, ask: Ask) -> AsyncGenerator[Sequence[Delta | Reply]]:
+    async def batches(self, ask: Ask) -> AsyncGenerator[Sequence[Item]]:
         """As :meth:`answer`, yielding together what came together."""
         waits = self._line.busy
         with self._turns.under_way(ask) as turn:
@@ -439,6 +496,11 @@ def _checked_name(name: str | None) -> str | None:
         f"session name {name!r} cannot be used: a letter comes first, "
         "then letters, digits, '_' and '-'"
     )
+
+
+def _awaited(ask: Ask) -> Ask:
+    """Let async tools run on the event loop of whoever awaits the reply: it turns meanwhile."""
+    return replace(ask, loop=asyncio.get_running_loop())
 
 
 def _id(message: Message | str) -> str:

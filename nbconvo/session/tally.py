@@ -22,6 +22,8 @@ class Tally:
         texts: The text of each alternative so far; ``reasonings``, ``reasons`` (of ends), tool
             ``calls`` and blocks to be ``carried`` likewise.
         notice: Why nothing is coming just now, in words; ``None`` when something is.
+        steps: What was said on the way to the reply, in order: calls of tools and their results,
+            and replies that were to be mended.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -32,6 +34,7 @@ class Tally:
     carried: dict[int, _Carried] = field(default_factory=dict)
     id: str = field(default_factory=new_id)
     notice: str | None = None
+    steps: tuple[Message, ...] = ()
     usage: Usage | None = None
     model: str | None = None
     sent: float = field(init=False)
@@ -60,6 +63,20 @@ class Tally:
         self.usage = delta.usage or self.usage
         self.model = delta.model or self.model
 
+    def next_round(self, *steps: Message) -> None:
+        """Begin with another reply, which will have the id; ``steps`` lead to it."""
+        for found in (self.texts, self.reasonings, self.reasons, self.calls, self.carried):
+            found.clear()
+        self.usage, self.steps = None, self.steps + steps
+        self.begin()
+
+    def become(self, text: str) -> None:
+        """Take ``text`` for the reply: it came as the arguments of a call."""
+        self.texts[0] = text
+        self.calls.pop(0, None)
+        self.carried.pop(0, None)
+        self.reasons[0] = "stop"
+
     def estimate(self, sent: Sequence[Message]) -> None:
         """Estimate the usage of a reply that ended before the service told it."""
         if self.usage is None:
@@ -80,8 +97,9 @@ class Tally:
             reason: Why the reply ended, where it was not the service that ended it.
         """
         seconds = round(self.clock() - self.sent, 3)
-        said = self.texts.keys() | self.reasonings.keys() | self.calls.keys()
-        indices = sorted(said if reason else said | self.reasons.keys())
+        said = self.texts.keys() | self.reasonings.keys()
+        ended = self.reasons.keys() | self.calls.keys()
+        indices = sorted(said if reason else said | ended)
         return [
             Message(
                 id=self.id if index == indices[0] else new_id(),
@@ -94,11 +112,15 @@ class Tally:
                 finish_reason=reason or self.reasons.get(index),
                 seconds=seconds,
                 reasoning=self.reasonings.get(index, ""),
-                calls=tuple(call.whole(n) for n, call in enumerate(self.calls.get(index, ()), 1)),
-                carried=self.carried[index].blocks() if index in self.carried else (),
+                # Those of a reply that did not come to its end may lack theirs.
+                calls=() if reason else self._calls(index),
+                carried=() if reason or index not in self.carried else self.carried[index].blocks(),
             )
             for index in indices
         ]
+
+    def _calls(self, index: int) -> tuple[ToolCall, ...]:
+        return tuple(call.whole(n) for n, call in enumerate(self.calls.get(index, ()), 1))
 
 
 class _Call:

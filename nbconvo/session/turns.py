@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nbconvo.errors import Halted
-from nbconvo.session.turn import Ask, Turn
+from nbconvo.session.ask import Ask
+from nbconvo.session.turn import Turn
 
 __all__ = ["Turns"]
 

@@ -144,11 +144,6 @@ async def test_the_context_stands_below_the_instruction(provider):
     assert said(provider) == [("user", "Judge this.\n\njoke: knock knock")]
 
 
-async def test_tools_are_refused_until_there_are_any(provider):
-    with pytest.raises(InputError, match="tools are not supported"):
-        Session(tools=[len])
-
-
 # --- what holds for one call, and what stays -------------------------------------------------
 
 

@@ -64,6 +64,7 @@ function showThoughts(place, html) {
   made.innerHTML = html;
   const [old, fresh] = [place.why.firstElementChild, made.content.firstElementChild];
   if (!old || !fresh) return place.why.replaceChildren(made.content);
+  old.firstChild.textContent = fresh.firstChild.textContent;
   while (old.childNodes.length > 1) old.lastChild.remove();
   old.append(...[...fresh.childNodes].slice(1));
 }

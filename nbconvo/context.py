@@ -8,7 +8,7 @@ from typing import Any
 
 from nbconvo.errors import InputError
 
-__all__ = ["as_text", "with_context"]
+__all__ = ["as_text", "is_table", "with_context"]
 
 
 def with_context(instruction: object, context: object) -> str:
@@ -31,7 +31,7 @@ def as_text(value: object, what: str) -> str:
     """
     if isinstance(value, str):
         return value
-    if hasattr(value, "columns") and (hasattr(value, "itertuples") or hasattr(value, "iter_rows")):
+    if is_table(value):
         return _table(value)
     if isinstance(value, Mapping) and value and all(isinstance(v, str) for v in value.values()):
         return "\n".join(f"{key}: {text}" for key, text in value.items())
@@ -42,6 +42,13 @@ def as_text(value: object, what: str) -> str:
             f"{what} must be text, a JSON value or a DataFrame, not {type(value).__name__}: {error}"
         ) from None
     return f"```json\n{text}\n```"
+
+
+def is_table(value: object) -> bool:
+    """Whether ``value`` is a data frame, pandas' or polars'."""
+    return hasattr(value, "columns") and any(
+        hasattr(value, name) for name in ("itertuples", "iter_rows")
+    )
 
 
 def _plain(value: Any) -> Any:

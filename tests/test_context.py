@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from nbconvo.context import as_text, with_context
 from nbconvo.errors import InputError
-from nbconvo.session.context import as_text, with_context
 
 pandas = pytest.importorskip("pandas")
 

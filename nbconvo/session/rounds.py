@@ -1,0 +1,243 @@
+"""The requests of one turn: a model asks its tools, and mends its reply, until it has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from nbconvo.errors import ProtocolError, Unfit
+from nbconvo.messages import Delta, Message, new_id
+from nbconvo.schemas import Form, Misfit
+from nbconvo.session.ask import Ask
+from nbconvo.session.tally import Tally
+from nbconvo.tools import Call
+
+if TYPE_CHECKING:
+    from nbconvo.client import Client
+
+__all__ = ["Question", "Rounds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether a call may run: whoever reads it has to :meth:`answer`, from any thread.
+
+    Attributes:
+        speaker: Whose model asks for it.
+        call: The call.
+    """
+
+    speaker: str | None
+    call: Call
+    _answer: asyncio.Future[bool] = field(repr=False)
+
+    def answer(self, allowed: bool) -> None:
+        """Let it run, or not; a second answer counts for nothing."""
+
+        def settle() -> None:
+            if not self._answer.done():
+                self._answer.set_result(allowed)
+
+        self._answer.get_loop().call_soon_threadsafe(settle)
+
+
+class Rounds:
+    """One turn's way from the user's message to the reply, with all that is said between.
+
+    Args:
+        ask: What is asked, and how.
+        asked: The user's message; empty for another reply to an earlier one.
+        sent: The messages of the first request.
+        tally: Counts the reply that is under way.
+
+    Attributes:
+        said: What was said in this turn, in order, but for the reply that is under way.
+        unfit: Replies that the model was asked to mend.
+        parsed: The object that the reply is, where a schema was asked for.
+    """
+
+    def __init__(
+        self, ask: Ask, asked: Sequence[Message], sent: Sequence[Message], tally: Tally
+    ) -> None:
+        self._ask = ask
+        self._sent = list(sent)
+        self._tally = tally
+        self.said = list(asked)
+        self.unfit: list[Message] = []
+        self.parsed: Any = None
+        self._asked = len(self.said)
+        self._questions: asyncio.Queue[Question] = asyncio.Queue()
+
+    @property
+    def steps(self) -> tuple[Message, ...]:
+        """What was said between the user's message and the reply."""
+        return tuple(self.said[self._asked :])
+
+    async def run(self, client: Client) -> AsyncGenerator[Sequence[Delta | Question]]:
+        """Yield what comes until the model has answered; the tally holds the reply then.
+
+        Raises:
+            Unfit: If the reply does not keep to the schema, after all repairs.
+            ServiceError: If the service does not answer as asked, or calls tools without an end.
+        """
+        ask, tally = self._ask, self._tally
+        profile = ask.profile
+        options, form = ask.options, profile.form
+        calls_left, repairs_left = profile.toolbox.rounds, profile.repairs
+        tally.begin()
+        while True:
+            stream = client.batches(ask.service, self._sent, ask.model, options)
+            async with aclosing(stream) as batches:
+                async for batch in batches:
+                    for delta in batch:
+                        tally.add(delta)
+                    yield batch
+            reply = self._reply()
+            if form is not None and (answer := _answer_by_call(reply, form)) is not None:
+                reply = answer
+                tally.become(answer.content)
+            if reply.calls and profile.toolbox.tools:
+                if not calls_left:
+                    raise self._endless(reply)
+                calls_left -= 1
+                async with aclosing(self._run_tools(reply)) as items:
+                    async for item in items:
+                        yield [item]
+                if not calls_left and form is None:  # once more, for an answer in words
+                    options = {**options, "tool_choice": "none"}
+                continue
+            if form is None:
+                return
+            try:
+                self.parsed = form.read(reply.content)
+            except Misfit as error:
+                repairs_left -= 1
+                if repairs_left < 0:
+                    raise _unfit(ask, error, reply.content) from None
+                self._ask_to_mend(reply, error)
+                notice = "the reply does not keep to the schema; asking to mend it"
+                yield [Delta(notice=notice, steps=(self.unfit[-1],))]
+                continue
+            return
+
+    def ended(self, reason: str | None = None) -> list[Message]:
+        """Return all messages of the turn, the user's first; nothing if no reply began.
+
+        ``reason`` tells why it ended, where it was not the service that ended it.
+        """
+        if reason is not None:
+            self._tally.estimate(self._sent)
+            self._close_calls(reason)
+        replies = self._replies(reason)
+        if not replies and len(self.said) == self._asked:
+            return []
+        return [*self.said, *replies[:1]]
+
+    def choices(self, reason: str | None = None) -> list[Message]:
+        """Return the other choices, where several were asked for."""
+        return self._replies(reason)[1:]
+
+    def _replies(self, reason: str | None = None) -> list[Message]:
+        ask = self._ask
+        return self._tally.messages(ask.name, ask.service.name, ask.model, reason)
+
+    def _reply(self) -> Message:
+        return self._replies()[0]
+
+    def _endless(self, reply: Message) -> ProtocolError:
+        self._put_away(reply)
+        most = self._ask.profile.toolbox.rounds
+        return ProtocolError(
+            f"{self._ask.service.name}: no answer after {most} rounds of calls; allow more with "
+            "max_rounds, or make what the tools return plainer"
+        )
+
+    async def _run_tools(self, reply: Message) -> AsyncGenerator[Delta | Question]:
+        """Run what the reply calls; yield the questions that come up, and then the results."""
+        names = ", ".join(dict.fromkeys(call.name for call in reply.calls))
+        yield Delta(notice=f"running {names}")
+        self._put_away(reply)
+        box = replace(self._ask.profile.toolbox, confirm=self._confirm(), loop=self._ask.loop)
+        running = asyncio.ensure_future(box.run(reply.calls))
+        question: asyncio.Task[Question] | None = None
+        try:
+            while not running.done():
+                question = question or asyncio.ensure_future(self._questions.get())
+                await asyncio.wait({running, question}, return_when=asyncio.FIRST_COMPLETED)
+                if question.done():
+                    yield question.result()
+                    question = None
+            results = running.result()
+        finally:
+            for task in (running, question):
+                if task is not None:
+                    task.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        self.said += results
+        self._sent += results
+        self._tally.steps += tuple(results)
+        yield Delta(steps=(self.said[-len(results) - 1], *results))
+
+    def _put_away(self, reply: Message) -> None:
+        """Let a reply be one of the steps; another is to come."""
+        step = replace(reply, id=new_id())
+        self.said.append(step)
+        self._sent.append(step)
+        self._tally.next_round(step)
+
+    def _close_calls(self, why: str) -> None:
+        """Answer calls that were not run: no service takes a history with calls left open."""
+        for call in self.said[-1].calls if self.said else ():
+            text = f"not run: {why}"
+            self.said.append(
+                Message(role="tool", content=text, name=call.name, call_id=call.id, failed=True)
+            )
+
+    def _ask_to_mend(self, reply: Message, error: Misfit) -> None:
+        unfit = replace(reply, id=new_id())
+        self.unfit.append(unfit)
+        please = f"This does not keep to the schema: {error}. Give the whole answer again, as JSON."
+        # In plain words, whichever way it was asked for: a call would want a result.
+        said = replace(reply, content=reply.content or "(no answer)", calls=(), carried=())
+        self._sent += [said, Message(role="user", content=please)]
+        self._tally.next_round(unfit)
+
+    def _confirm(self) -> Any:
+        confirm = self._ask.profile.confirm
+        if callable(confirm):
+
+            async def by_function(call: Call) -> bool:
+                allowed = confirm(call)
+                return bool(await allowed if inspect.isawaitable(allowed) else allowed)
+
+            return by_function
+        return self._by_question if confirm else None
+
+    async def _by_question(self, call: Call) -> bool:
+        if not self._ask.answers:
+            return False
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._questions.put_nowait(Question(self._ask.name, call, answer))
+        return await answer
+
+
+def _answer_by_call(reply: Message, form: Form) -> Message | None:
+    """Return the reply that a call is, where a schema was asked for as a tool."""
+    for call in reply.calls:
+        if call.name == form.spec.name:
+            return replace(reply, content=call.arguments, calls=(), carried=())
+    return None
+
+
+def _unfit(ask: Ask, error: Misfit, text: str) -> Unfit:
+    times = ask.profile.repairs
+    mended = f" after {times} repair{'s' * (times != 1)}" if times else ""
+    return Unfit(
+        f"{ask.service.name}: the reply does not keep to the schema{mended}: {error}; "
+        f"the raw text is the error's .text: {text[:80]!r}{'…' if len(text) > 80 else ''}",
+        text,
+    )

@@ -1,0 +1,6 @@
+"""Python functions that a model may call: told to it as JSON Schema, and run with its arguments."""
+
+from nbconvo.tools.describing import Tool, tool_of
+from nbconvo.tools.running import Call, Result, Toolbox
+
+__all__ = ["Call", "Result", "Tool", "Toolbox", "tool_of"]
