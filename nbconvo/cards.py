@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import html as _html
 import zlib
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nbconvo.markdown import CONTAINER, plain, render
 from nbconvo.markdown import STYLE as _REPLY_STYLE
-from nbconvo.messages import Message, Usage
+from nbconvo.media import thumbnail
+from nbconvo.messages import Attachment, Message, Usage
 
-__all__ = ["STYLE", "Card", "around", "dollars", "footer", "html", "hue", "text", "why"]
+__all__ = ["STYLE", "Card", "around", "dollars", "enclosed", "footer", "html", "hue", "text", "why"]
 
 # Each has a contrast of 5 to its white initial, and of 3.5 to JupyterLab's dark background.
 _HUES = (
@@ -55,6 +57,8 @@ font-variant-numeric:tabular-nums;line-height:1.4}
 .nbconvo-why pre.nbconvo-result{margin:.2em 0 0;padding:0 0 0 1em;border:0;border-radius:0;
 border-left:1px solid var(--nbconvo-line);background:none;font-size:.92em;max-height:14em;
 overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
+.nbconvo .nbconvo-enclosed{margin:.6em 0 0;display:flex;flex-wrap:wrap;gap:.5em}
+.nbconvo .nbconvo-enclosed img{max-width:160px;max-height:120px;border-radius:6px}
 .nbconvo-busy .nbconvo-body>:is(p,h1,h2,h3,h4,h5,h6):last-child::after,
 .nbconvo-busy .nbconvo-body>:is(ul,ol):last-child>li:last-child::after,
 .nbconvo-busy .nbconvo-body>.highlight:last-child code::after
@@ -79,6 +83,7 @@ class Card:
         notice: Why nothing is coming just now, or what went wrong.
         reasoning: The model's reasoning, folded away.
         steps: What was said on the way to the reply, folded away with it.
+        attachments: Images and files that went along.
         busy: Whether more is to come.
         error: Whether the notice is an error.
         own: Whether it is the user who speaks.
@@ -92,6 +97,7 @@ class Card:
     notice: str | None = None
     reasoning: str = ""
     steps: tuple[Message, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     busy: bool = False
     error: bool = False
     own: bool = False
@@ -165,7 +171,7 @@ def _rows(card: Card) -> Iterator[str]:
     body = render(card.text) if card.html is None else card.html
     if body.strip() or card.busy:
         body = f'<div class="nbconvo-body" dir="auto">{body.strip() or "<p></p>"}</div>'
-    yield from filter(None, (who, thoughts, body.strip(), foot))
+    yield from filter(None, (who, thoughts, body.strip(), enclosed(card.attachments), foot))
 
 
 def _foot(card: Card) -> Iterator[str]:
@@ -187,6 +193,23 @@ def _who(name: str, to: str) -> str:
 
 def _to(name: str) -> str:
     return f" to {name}" if name else ""
+
+
+def enclosed(attachments: Sequence[Attachment]) -> str:
+    """Return attachments as HTML: images small, files by their names; empty if there are none."""
+    shown = "".join(_enclosed(attachment) for attachment in attachments)
+    return f'<p class="nbconvo-enclosed">{shown}</p>' if shown else ""
+
+
+def _enclosed(attachment: Attachment) -> str:
+    name = _one_line(attachment.name or attachment.media_type)
+    size = f"{attachment.width} × {attachment.height}" if attachment.width else ""
+    about = _html.escape(" · ".join(part for part in (name, size) if part))
+    small = thumbnail(attachment) if attachment.is_image else None
+    if small is None:
+        return f"<code>{about}</code>"
+    data = b64encode(small).decode()
+    return f'<img alt="{about}" title="{about}" src="data:image/jpeg;base64,{data}">'
 
 
 def why(reasoning: str, steps: Sequence[Message] = ()) -> str:

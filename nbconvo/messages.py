@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, Literal
 
 __all__ = [
@@ -90,7 +89,7 @@ class Cell:
     execution: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """An image or a file that goes along with a message.
 
@@ -99,6 +98,8 @@ class Attachment:
         data: Its bytes, as they are sent.
         name: A file name, where there is one.
         width: In pixels, for an image; ``height`` likewise.
+        digest: The SHA-256 of its bytes, in hexadecimal: the name under which a log keeps them.
+            Where that has lost them, ``data`` is empty.
     """
 
     media_type: str
@@ -106,16 +107,16 @@ class Attachment:
     name: str | None = None
     width: int | None = None
     height: int | None = None
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            object.__setattr__(self, "digest", hashlib.sha256(self.data).hexdigest())
 
     @property
     def is_image(self) -> bool:
         """Whether it is a picture, rather than a document or a text."""
         return self.media_type.startswith("image/")
-
-    @cached_property
-    def digest(self) -> str:
-        """The SHA-256 of its bytes, in hexadecimal: the name under which a log keeps it."""
-        return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

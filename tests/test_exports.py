@@ -34,6 +34,7 @@ HEAVY = {
     "pydantic",
     "jsonschema",
     "docstring_parser",
+    "PIL",
 }
 
 # Runs with IPython up; tells what ``doing`` brings in, starts, opens and prints.

@@ -20,7 +20,7 @@ participants
 session
 client bridge offline widgets
 cards services limiter log host tools
-conversation tokens sse markdown configs settings context schemas
+conversation tokens sse markdown configs settings context schemas media
 messages keys specs
 errors
 """

@@ -6,7 +6,8 @@ the first line of a file also has ``version``. Readers pass over events and fiel
 ==========  =====================================================================================
 session     name, system, service, model, options, nbconvo: the settings that hold from here on
 message     the fields of a message (``None`` left out) and its ``parent``; it is put in the tree,
-            and the active path stays as it was
+            and the active path stays as it was. Of ``attachments`` it has all but the bytes: these
+            are in the file ``attachments/DIGEST`` beside the log, DIGEST being their SHA-256
 active      leaf: the id of the message where the active path ends from here on, or null
 error       text, error (its class), asked
 ==========  =====================================================================================

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, TypeVar, get_args
 
 from nbconvo.errors import LogError
-from nbconvo.messages import Cell, Message, Role, ToolCall, Usage
+from nbconvo.messages import Attachment, Cell, Message, Role, ToolCall, Usage
 
 __all__ = ["VERSION", "decode_message", "encode_message", "to_line"]
 
@@ -39,6 +39,8 @@ def encode_message(message: Message, parent: str | None = None) -> dict[str, Any
         data["usage"] = {k: v for k, v in asdict(message.usage).items() if v is not None}
     if message.calls:
         data["calls"] = [asdict(call) for call in message.calls]
+    if message.attachments:
+        data["attachments"] = [_described(attachment) for attachment in message.attachments]
     for name in _SELDOM:
         if not data[name]:
             del data[name]
@@ -47,8 +49,12 @@ def encode_message(message: Message, parent: str | None = None) -> dict[str, Any
     return data
 
 
-def decode_message(data: Mapping[str, Any]) -> tuple[Message, str | None]:
+def decode_message(
+    data: Mapping[str, Any], kept: Callable[[str], bytes] = lambda _: b""
+) -> tuple[Message, str | None]:
     """Return the message and its parent's id that :func:`encode_message` made ``data`` from.
+
+    ``kept`` returns the bytes of an attachment, by its digest; none if they are lost.
 
     Raises:
         LogError: If it is not a message.
@@ -70,7 +76,11 @@ def decode_message(data: Mapping[str, Any]) -> tuple[Message, str | None]:
                 known[name] = _made(kind, known[name])
         known["calls"] = tuple(_made(ToolCall, call) for call in known.get("calls", ()))
         known["carried"] = tuple((str(by), dict(block)) for by, block in known.get("carried", ()))
-    except (TypeError, ValueError) as error:
+        known["attachments"] = tuple(
+            _made(Attachment, {**about, "data": kept(about["digest"])})
+            for about in known.get("attachments", ())
+        )
+    except (KeyError, TypeError, ValueError) as error:
         raise LogError(f"not a message: {error}") from None
     return Message(**known), parent
 
@@ -82,6 +92,13 @@ def to_line(value: Mapping[str, Any]) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, default=str)
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _described(attachment: Attachment) -> dict[str, Any]:
+    """Return all of an attachment but its bytes, of which it tells how many there are."""
+    told = {name: getattr(attachment, name) for name in _names(Attachment) if name != "data"}
+    about = {name: value for name, value in told.items() if value is not None}
+    return about | {"size": len(attachment.data)}
 
 
 def _made(kind: type[T], value: Mapping[str, Any]) -> T:

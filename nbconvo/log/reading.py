@@ -6,12 +6,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nbconvo.conversation import Conversation
 from nbconvo.errors import InputError, LogError
 from nbconvo.log.encoding import VERSION, decode_message
+from nbconvo.log.keeping import kept
 
 __all__ = ["Recorded", "read"]
 
@@ -46,7 +48,7 @@ def read(path: str | os.PathLike[str]) -> Recorded:
     settings: Mapping[str, Any] = {}
     for number, line in _lines(data):
         try:
-            settings = _apply(_decoded(line), conversation) or settings
+            settings = _apply(_decoded(line), conversation, Path(path).parent) or settings
         except (LogError, InputError) as error:
             raise LogError(f"cannot read the log '{shown}:{number}': {error}") from None
     return Recorded(conversation, settings)
@@ -78,11 +80,13 @@ def _decoded(line: bytes) -> Mapping[str, Any]:
     return event
 
 
-def _apply(event: Mapping[str, Any], conversation: Conversation) -> Mapping[str, Any] | None:
+def _apply(
+    event: Mapping[str, Any], conversation: Conversation, directory: Path
+) -> Mapping[str, Any] | None:
     """Do to ``conversation`` what ``event`` says; return the settings if it holds some."""
     match event.get("event"):
         case "message":
-            conversation.add(*decode_message(event))
+            conversation.add(*decode_message(event, partial(kept, directory)))
         case "active":
             leaf = event.get("leaf")
             if not isinstance(leaf, str | None):

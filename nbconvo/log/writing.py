@@ -13,6 +13,8 @@ from typing import Any
 
 from nbconvo.errors import LogError
 from nbconvo.log.encoding import VERSION, to_line
+from nbconvo.log.keeping import keep
+from nbconvo.messages import Attachment
 
 __all__ = ["Log"]
 
@@ -76,6 +78,17 @@ class Log:
             except (TypeError, ValueError) as error:
                 raise self._failed(error) from None
             self._put(line.encode() + b"\n")
+
+    def keep(self, attachment: Attachment) -> None:
+        """Keep the bytes of an attachment beside the log.
+
+        Raises:
+            LogError: If they cannot be written.
+        """
+        try:
+            keep(self._directory, attachment)
+        except OSError as error:
+            raise self._failed(error) from None
 
     def close(self) -> None:
         """Close the file; closing it again does nothing."""

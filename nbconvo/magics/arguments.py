@@ -34,7 +34,7 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tools and the schema that a line names, as keyword arguments.
+    """Return the tools, the schema and the images that a line names, as keyword arguments.
 
     Raises:
         InputError: If the notebook has no such thing among its ``names``.
@@ -45,6 +45,10 @@ def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, A
         given["tools"] = [_looked_up("--tools", word, names) for word in words]
     if args.confirm:
         given["confirm"] = True
+    if images := getattr(args, "image", None):
+        given["images"] = [_pictured(word, names) for word in images]
+    if files := getattr(args, "file", None):
+        given["files"] = files
     if schema := getattr(args, "schema", None):
         given["schema"] = _looked_up("--schema", schema, names)
     return given
@@ -63,6 +67,16 @@ def _looked_up(option: str, word: str, names: Mapping[str, Any]) -> Any:
             raise InputError(f"{option} {word!r}: {first!r} has no {name!r}")
         found = getattr(found, name)
     return found
+
+
+def _pictured(word: str, names: Mapping[str, Any]) -> Any:
+    """Return what ``--image`` names: what a cell put out, a variable, else a path or an address."""
+    if found := re.fullmatch(r"(?:Out\[|_)(\d+)\]?", word):
+        cells = names.get("Out", {})
+        if (number := int(found[1])) not in cells:
+            raise InputError(f"--image {word!r}: that cell has put out nothing")
+        return cells[number]
+    return names[word] if word.isidentifier() and word in names else word
 
 
 def _effort(word: str | None) -> str | int | None:

@@ -20,7 +20,7 @@ from IPython.core.magic import (
 )
 
 from nbconvo.errors import InputError
-from nbconvo.magics.options import MODEL_OPTIONS, TOOL_OPTIONS, Options, option
+from nbconvo.magics.options import MEDIA_OPTIONS, MODEL_OPTIONS, TOOL_OPTIONS, Options, option
 
 __all__ = ["ConvoMagics"]
 
@@ -98,6 +98,7 @@ class ConvoMagics(Magics):
         option("--raw", action="store_true", help="leave {{expressions}} in the text as they are"),
         option("--dry-run", action="store_true", help="show what would be sent; send nothing"),
         option("--schema", metavar="NAME", help="type of the notebook that the reply keeps to"),
+        *MEDIA_OPTIONS,
         *TOOL_OPTIONS,
         *MODEL_OPTIONS,
     )

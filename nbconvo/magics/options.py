@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from nbconvo.errors import InputError
 
-__all__ = ["MODEL_OPTIONS", "TOOL_OPTIONS", "Options", "option"]
+__all__ = ["MEDIA_OPTIONS", "MODEL_OPTIONS", "TOOL_OPTIONS", "Options", "option"]
 
 Option = tuple[str, dict[str, Any]]
 
@@ -45,6 +45,24 @@ TOOL_OPTIONS = (
     option("--confirm", action="store_true", help="ask before each call of a function"),
 )
 
+#: What goes along with a message.
+MEDIA_OPTIONS = (
+    option(
+        "--image",
+        action="append",
+        metavar="X",
+        default=[],
+        help="a path, an address, a variable or Out[n]; may be given several times",
+    ),
+    option(
+        "--file",
+        action="append",
+        metavar="X",
+        default=[],
+        help="a PDF or a text, by path or address; may be given several times",
+    ),
+)
+
 
 class Options:
     """Decorates a magic with its options; they become its attribute ``options``."""
@@ -73,7 +91,7 @@ class Options:
 
     def takes_value(self, flag: str) -> bool:
         """Whether a word after ``flag`` belongs to it."""
-        return "action" not in dict(self._declared)[flag] or flag == "--option"
+        return dict(self._declared)[flag].get("action") != "store_true"
 
     @cached_property
     def parser(self) -> argparse.ArgumentParser:

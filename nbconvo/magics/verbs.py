@@ -162,9 +162,10 @@ class _History:
         self._cards = [
             cards.Card(
                 message.name or message.role,
-                message.content,
+                "" if message.is_step else message.content,
                 footer=cards.footer(message) if message.role == "assistant" else (),
-                reasoning=message.reasoning,
+                reasoning="" if message.is_step else message.reasoning,
+                attachments=message.attachments,
                 steps=session.conversation.steps(message.id) if message in said else (),
             )
             for message in readable(session.messages)

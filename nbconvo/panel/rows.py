@@ -123,7 +123,7 @@ def _text(message: Message, steps: tuple[Message, ...], *, whole: bool) -> Row:
         made["more"] = len(content)
         content = content[:_BEGINNING] + " …"
     # Line breaks that a person typed are meant; those of a model are Markdown's.
-    made["html"] = _rendered(content, own)
+    made["html"] = _rendered(content, own) + cards.enclosed(message.attachments)
     reasoning = "" if message.is_step else message.reasoning
     if why := cards.why(reasoning if whole else reasoning[:LONGEST], steps):
         made["why"] = why

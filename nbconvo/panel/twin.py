@@ -81,6 +81,7 @@ def _card(session: Session, message: Message, everyone: bool) -> cards.Card:
         footer=cards.footer(message) if message.role == "assistant" else (),
         reasoning="" if message.is_step else message.reasoning[:_LONGEST],
         steps=session.conversation.steps(message.id) if message.id in session.conversation else (),
+        attachments=message.attachments,
         own=own,
         to=label_of(session) if own and everyone else "",
     )

@@ -91,6 +91,8 @@ class BaseService:
     #: What it can be asked beside words. A schema that it doesn't take is asked for as a tool, or
     #: in words; the others are refused before anything is sent.
     features: ClassVar[frozenset[Feature]] = frozenset()
+    #: The longest side of an image that its models make use of, in pixels.
+    image_side: ClassVar[int] = 2048
     #: The header whose value tells the service that a request is one it may know already.
     idempotency_header: ClassVar[str | None] = None
 
@@ -210,6 +212,10 @@ class BaseService:
             "files": not all(item.is_image for item in attached),
             "reasoning": options.get("reasoning") is not None,
         }
+        if lost := [item for item in attached if not item.data]:
+            raise InputError(
+                f"{lost[0].name or lost[0].media_type!r} cannot be sent again: the log has lost it"
+            )
         for feature, is_wanted in wanted.items():
             if is_wanted and feature not in self.features:
                 raise InputError(

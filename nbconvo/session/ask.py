@@ -8,12 +8,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nbconvo.conversation import Conversation
+from nbconvo.media import file_of, image_of, is_address
 from nbconvo.messages import Attachment, Cell, Message
 from nbconvo.services import BaseService
 from nbconvo.session.profile import Profile
 from nbconvo.session.record import Record
 
-__all__ = ["Ask", "asked_by", "messages_of", "parent_of", "place_of", "sent_by", "set_aside"]
+__all__ = [
+    "Ask",
+    "asked_by",
+    "fetched",
+    "messages_of",
+    "parent_of",
+    "place_of",
+    "sent_by",
+    "set_aside",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,22 @@ class Ask:
     def options(self) -> Mapping[str, Any]:
         """The options of the request, tools and a schema among them."""
         return self.profile.asked_options
+
+
+async def fetched(overrides: Mapping[str, Any]) -> Any:
+    """Return what one call is given, with what stands at an address fetched, in other threads.
+
+    Raises:
+        InputError: If it cannot be fetched, or is not what it should be.
+    """
+    given = dict(overrides)
+    for name, made in (("images", image_of), ("files", file_of)):
+        if not isinstance(items := given.get(name), Sequence) or isinstance(items, str | bytes):
+            continue
+        given[name] = [
+            await asyncio.to_thread(made, item) if is_address(item) else item for item in items
+        ]
+    return given
 
 
 def parent_of(ask: Ask, record: Record) -> str | None:

@@ -61,6 +61,8 @@ class Overrides(Options, total=False):
     confirm: Confirm
     schema: Any
     repairs: int
+    images: Sequence[Any]
+    files: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,9 @@ class Record:
 
     def _write_messages(self, messages: Sequence[Message]) -> None:
         for message in messages:
+            if self._log is not None:
+                for attachment in message.attachments:
+                    self._log.keep(attachment)
             self._write(encode_message(message, self.conversation.parent(message.id)))
 
     def _write_active(self) -> None:

@@ -17,10 +17,11 @@ from nbconvo.context import with_context
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
 from nbconvo.host import running_cell
+from nbconvo.media import attached
 from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
 from nbconvo.session import export
-from nbconvo.session.ask import Ask, messages_of, place_of, set_aside
+from nbconvo.session.ask import Ask, fetched, messages_of, place_of, set_aside
 from nbconvo.session.line import Line
 from nbconvo.session.profile import Confirm, Options, Overrides, Profile, chosen
 from nbconvo.session.record import Record
@@ -104,7 +105,8 @@ class Session:
             overrides: ``system``, ``service``, ``model``, ``tools`` and options in place of the
                 session's; and ``schema``, a pydantic model, dataclass, TypedDict or JSON Schema
                 that the reply has to keep to (:attr:`Reply.parsed` is the object), with
-                ``repairs``, how often the model is asked to mend it, 2 if not given.
+                ``repairs``, how often the model is asked to mend it, 2 if not given; ``images``
+                (see :func:`nbconvo.media.image_of`) and ``files``, PDFs or texts.
 
         Raises:
             InputError: If something given cannot be used; nothing is sent.
@@ -112,7 +114,8 @@ class Session:
             ServiceError: If the service does not answer as asked; the history stays as it was.
             Unfit: If the reply does not keep to the schema; its ``text`` is what came.
         """
-        return await self._start(self.prepare(instruction, context, **overrides))
+        given = await fetched(overrides)
+        return await self._start(self.prepare(instruction, context, **given))
 
     followup = auto_followup = ask
 
@@ -120,13 +123,15 @@ class Session:
         self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Begin afresh, then as :meth:`ask`; what was said before stays in the tree."""
-        return await self._start(self.prepare(instruction, context, placed=True, **overrides))
+        given = await fetched(overrides)
+        return await self._start(self.prepare(instruction, context, placed=True, **given))
 
     async def stream(
         self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
     ) -> AsyncIterator[Delta]:
         """As :meth:`ask`, yielding deltas as they come; afterwards :attr:`last` is the reply."""
-        ask = _awaited(self.prepare(instruction, context, **overrides))
+        given = await fetched(overrides)
+        ask = _awaited(self.prepare(instruction, context, **given))
         relayed = workspace.bridge.relay(self.batches(ask))
         # Closed here and now: who leaves early finds what had come on record.
         async with aclosing(relayed) as batches:
@@ -145,7 +150,8 @@ class Session:
         self, message: Message | str, instruction: object, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Say something else in the place of ``message`` (or its id), an alternative to it."""
-        return await self._start(self.prepare_edit(message, instruction, **overrides))
+        given = await fetched(overrides)
+        return await self._start(self.prepare_edit(message, instruction, **given))
 
     def stop(self) -> int:
         """End all that is under way, from any thread; return how many asks that were.
@@ -394,8 +400,14 @@ class Session:
         A ``placed`` ask goes below ``parent``, the id of a message, or begins afresh.
         """
         content = with_context(instruction, context)
-        profile = self._profile.overridden(overrides)
-        return Ask(self.name, content, profile, placed, parent, running_cell())
+        given: dict[str, Any] = dict(overrides)
+        images, files = given.pop("images", None) or (), given.pop("files", None) or ()
+        profile = self._profile.overridden(given)
+        side = profile.asked_service.image_side
+        attachments = attached(images, files, side=side)
+        return Ask(
+            self.name, content, profile, placed, parent, running_cell(), attachments=attachments
+        )
 
     def prepare_retry(
         self, reply: Message | str | None = None, **overrides: Unpack[Overrides]
@@ -417,7 +429,8 @@ class Session:
         if old.role != "user":
             raise InputError("only a user's message can be edited; retry() asks for another reply")
         parent = self.conversation.parent(old.id)
-        return self.prepare(instruction, placed=True, parent=parent, **overrides)
+        ask = self.prepare(instruction, placed=True, parent=parent, **overrides)
+        return replace(ask, attachments=old.attachments + ask.attachments)
 
     def _asked_by(self, reply: str) -> str | None:
         """Return the id of the message that ``reply`` answers, before all steps to it."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nbconvo.messages import Message
+from nbconvo.tokens.attachments import attachment_tokens
 from nbconvo.tokens.encodings import FILE_VARIABLE, encoding
 from nbconvo.tokens.estimating import estimate, weigh, whole_or_pieces
 
@@ -39,6 +40,10 @@ def prompt_tokens(
         total += _PER_MESSAGE + _PER_ROLE + count(message.content)
         if message.name:
             total += _PER_NAME + count(message.name)
+        for call in message.calls:
+            total += _PER_NAME + count(call.name) + count(call.arguments)
+        for attachment in message.attachments:
+            total += attachment_tokens(attachment, model, count)
     return total
 
 
