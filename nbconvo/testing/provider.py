@@ -103,6 +103,7 @@ class FakeProvider:
         hold: threading.Event | None = None,
         headers: Mapping[str, str] | None = None,
         choices: Sequence[str] | None = None,
+        calls: Sequence[tuple[str, Mapping[str, Any] | str]] = (),
         done: bool = True,
         stream: bool | None = None,
         drop_after: int | None = None,
@@ -126,6 +127,9 @@ class FakeProvider:
                 test can look before.
             headers: Response headers to add or replace.
             choices: One text for each choice, for requests with ``n`` above 1.
+            calls: Tools that the model calls after its text, each by its name and its arguments;
+                a ``str`` is sent as it is, JSON or not. Their ids are ``call-1-1``, ``call-1-2``
+                and so on: the number of the request, and that of the call.
             done: Whether the stream ends with ``[DONE]``.
             stream: Answer as events or as JSON whatever the request says.
             drop_after: Reset the connection after so many deltas (without a stream: in the
@@ -149,6 +153,7 @@ class FakeProvider:
                 hold=hold,
                 headers=headers or {},
                 choices=choices,
+                calls=tuple(calls),
                 done=done,
                 stream=stream,
                 drop_after=drop_after,

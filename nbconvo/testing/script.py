@@ -107,6 +107,7 @@ class ChatReply:
     hold: threading.Event | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     choices: Sequence[str] | None = None
+    calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
     done: bool = True
     stream: bool | None = None
     drop_after: int | None = None
@@ -132,8 +133,9 @@ class ChatReply:
         yield from self._held()
         texts = self._texts(shape)
         thought = {self.reasoning_field: self.reasoning} if self.reasoning is not None else {}
-        messages = [{"content": text, **thought} for text in texts]
-        body = shape.completion(messages, self.finish_reason, self._usage(shape, texts))
+        called = {"tool_calls": self._called(request)} if self.calls else {}
+        messages = [{"content": text, **thought, **called} for text in texts]
+        body = shape.completion(messages, self._reason, self._usage(shape, texts))
         half = self.drop_after is not None
         yield from JsonReply(body, 200, self.headers, self.delay, half).steps(request)
 
@@ -143,7 +145,7 @@ class ChatReply:
         texts = self._texts(shape)
         for index in range(len(texts)):
             yield _event(shape.chunk(index, {"role": "assistant", "content": ""}))
-        deltas = list(self._deltas(texts))
+        deltas = [*self._deltas(texts), *self._call_deltas(request)]
         for number, (index, delta) in enumerate(deltas):
             if number == self.drop_after or number == self.end_after:
                 break
@@ -159,7 +161,7 @@ class ChatReply:
             yield Mark.RESET
         elif self.end_after is None:
             for index in range(len(texts)):
-                yield _event(shape.chunk(index, {}, self.finish_reason))
+                yield _event(shape.chunk(index, {}, self._reason))
             usage = self._usage(shape, texts)
             if usage is not None and shape.wants_usage:
                 yield _event(shape.usage_chunk(usage))
@@ -167,6 +169,32 @@ class ChatReply:
         if self.done and self.end_after is None:
             yield http_chunk(b"data: [DONE]\n\n")
         yield LAST_CHUNK
+
+    @property
+    def _reason(self) -> str | None:
+        return "tool_calls" if self.calls and self.finish_reason == "stop" else self.finish_reason
+
+    def _called(self, request: RecordedRequest) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": f"call-{request.number}-{number}",
+                "type": "function",
+                "function": {
+                    "name": name,
+                    "arguments": given if isinstance(given, str) else json.dumps(given),
+                },
+            }
+            for number, (name, given) in enumerate(self.calls, 1)
+        ]
+
+    def _call_deltas(self, request: RecordedRequest) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The calls as OpenAI streams them: first id and name, then the arguments in pieces."""
+        for place, call in enumerate(self._called(request)):
+            arguments = call["function"]["arguments"]
+            begun = {**call["function"], "arguments": ""}
+            yield 0, {"tool_calls": [{"index": place, **call, "function": begun}]}
+            for piece in cut_text(arguments, 5):
+                yield 0, {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}
 
     def _texts(self, shape: Shape) -> list[str]:
         if self.choices is not None:
