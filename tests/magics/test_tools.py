@@ -1,0 +1,165 @@
+"""Tools, schemas, images and files on the line of a cell."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from nbconvo.errors import InputError, Stopped, Unfit
+
+WEATHER = """
+def weather(city: str) -> str:
+    "Tell the weather."
+    return f"rain in {city}"
+def secret() -> int:
+    "Tell the number."
+    return 42
+from dataclasses import dataclass
+@dataclass
+class Joke:
+    text: str
+"""
+
+
+@pytest.fixture
+def notebook(notebook):
+    notebook.run(WEATHER)
+    return notebook
+
+
+def last(provider) -> dict:
+    return provider.requests[-1].json
+
+
+def drawn() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 6), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_cell_names_the_functions_that_the_model_may_call(notebook, provider):
+    provider.reply("", calls=[("weather", {"city": "Oslo"})])
+    provider.reply("It rains.")
+    ran = notebook.run("%%ask --tools weather,secret\nthe weather?")
+    assert ran.result == "It rains."
+    assert last(provider)["messages"][-1]["content"] == "rain in Oslo"
+    assert "1 tool call" in ran.html
+    assert "rain in Oslo" in ran.html
+    assert ran.text.startswith("It rains.")
+
+
+def test_a_sessions_tools_hold_until_its_cell_names_others(notebook, provider):
+    notebook.run("%%session meteo --tools weather\nbe brief")
+    notebook.run("%%ask meteo\nhi")
+    assert [tool["function"]["name"] for tool in last(provider)["tools"]] == ["weather"]
+    ran = notebook.run("%%session meteo\nbe brief")
+    assert "tools" in ran.printed
+    notebook.run("%%ask meteo\nhi")
+    assert "tools" not in last(provider)
+
+
+def test_a_function_that_is_not_there_is_named_with_the_nearest(notebook, provider):
+    ran = notebook.run("%%ask --tools wether\nhi")
+    assert isinstance(ran.error, InputError)
+    assert "--tools 'wether': the notebook has no 'wether'; did you mean 'weather'?" in ran.printed
+    assert len(provider.requests) == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "result"),
+    [("y", "42"), ("yes", "42"), ("", "the user did not allow this call"),
+     ("no", "the user did not allow this call")],
+)  # fmt: skip
+def test_each_call_is_shown_and_may_be_refused(notebook, provider, monkeypatch, typed, result):
+    prompts = []
+    monkeypatch.setattr("builtins.input", lambda prompt: prompts.append(prompt) or typed)
+    provider.reply("", calls=[("secret", {})])
+    provider.reply("done")
+    notebook.run("%%ask --tools secret --confirm\nthe number?")
+    assert prompts == ["default wants to run secret()\nAllow it? [y/N] "]
+    assert last(provider)["messages"][-1]["content"] == result
+
+
+def test_an_interrupt_at_the_question_stops_the_cell(notebook, provider, monkeypatch):
+    def interrupted(prompt):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupted)
+    provider.reply("", calls=[("secret", {})])
+    ran = notebook.run("%%ask --tools secret --confirm\nthe number?")
+    assert isinstance(ran.error, Stopped)
+    assert len(provider.requests) == 1
+
+
+def test_where_no_input_can_be_typed_the_call_is_refused(notebook, provider, monkeypatch):
+    def nobody(prompt):
+        raise RuntimeError("raw_input was called, but this frontend does not support it")
+
+    monkeypatch.setattr("builtins.input", nobody)
+    provider.reply("", calls=[("secret", {})])
+    provider.reply("done")
+    assert notebook.run("%%ask --tools secret --confirm\nx").error is None
+
+
+def test_a_schema_is_named_by_its_type(notebook, provider):
+    provider.reply('{"text": "knock"}')
+    notebook.run("%%ask --schema Joke --to joke\na joke")
+    assert notebook.names["joke"].parsed == notebook.names["Joke"]("knock")
+
+
+def test_a_reply_that_never_fits_fails_the_cell_in_one_line(notebook, provider):
+    for _ in range(3):
+        provider.reply("{}")
+    ran = notebook.run("%%ask --schema Joke\na joke")
+    assert isinstance(ran.error, Unfit)
+    assert len([line for line in ran.lines if "Unfit" in line]) == 1
+    assert "Traceback" not in ran.printed
+
+
+def test_an_image_is_a_path_a_variable_or_what_a_cell_put_out(notebook, provider, tmp_path):
+    (tmp_path / "cat.png").write_bytes(drawn())
+    notebook.names["picture"] = Image.new("RGB", (3, 3))
+    notebook.run("picture")
+    number = notebook.shell.execution_count - 1
+    line = f"--image {tmp_path}/cat.png --image picture --image Out[{number}] --image _{number}"
+    notebook.run(f"%%ask {line}\nwhat is this?")
+    words, *images = last(provider)["messages"][-1]["content"]
+    assert words == {"type": "text", "text": "what is this?"}
+    assert [image["type"] for image in images] == ["image_url"] * 4
+    assert images[0]["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+def test_an_image_is_shown_small_in_the_history(notebook, provider):
+    notebook.names["picture"] = drawn()
+    notebook.run("%%ask --image picture\nwhat is this?")
+    shown = notebook.run("%convo show")
+    assert 'src="data:image/jpeg;base64,' in shown.html
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--image Out[99]", "--image 'Out[99]': that cell has put out nothing"),
+        ("--image no.png", "no file 'no.png'"),
+        ("--image weather", "no image in a function"),
+        ("--file no.pdf", "no file 'no.pdf'"),
+        ("--schema Jok", "did you mean 'Joke'?"),
+        ("--tools weather.no", "'weather' has no 'no'"),
+        ("--reasoning much", "reasoning must be low, medium, high or a number, not 'much'"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_anything_is_sent(notebook, provider, line, said):
+    ran = notebook.run(f"%%ask {line}\nhi")
+    assert isinstance(ran.error, InputError)
+    assert said in ran.printed
+    assert len(provider.requests) == 0
+
+
+def test_a_text_file_goes_along_with_its_name(notebook, provider, tmp_path):
+    (tmp_path / "notes.md").write_text("# Whales")
+    notebook.run(f"%%ask --file {tmp_path}/notes.md\nsum it up")
+    sent = str(last(provider)["messages"][-1]["content"])
+    assert "notes.md" in sent
+    assert "# Whales" in sent
