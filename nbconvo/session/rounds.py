@@ -152,8 +152,8 @@ class Rounds:
         self._put_away(reply)
         most = self._ask.profile.toolbox.rounds
         return ProtocolError(
-            f"{self._ask.service.name}: no answer after {most} rounds of calls; allow more with "
-            "max_rounds, or make what the tools return plainer"
+            f"{self._ask.service.name}: no answer after {most} round{'s' * (most != 1)} of calls; "
+            "allow more with max_rounds, or make what the tools return plainer"
         )
 
     async def _run_tools(self, reply: Message) -> AsyncGenerator[Delta | Question]:

@@ -135,7 +135,8 @@ def test_an_image_is_shown_small_in_the_history(notebook, provider):
     notebook.names["picture"] = drawn()
     notebook.run("%%ask --image picture\nwhat is this?")
     shown = notebook.run("%convo show")
-    assert 'src="data:image/jpeg;base64,' in shown.html
+    html = shown.result._repr_mimebundle_()["text/html"]
+    assert 'src="data:image/jpeg;base64,' in html
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ async def test_one_that_calls_even_then_fails_and_the_history_stays(provider):
     session = Session(tools=[weather], max_rounds=1, service="openai")
     for _ in range(2):
         provider.reply("", calls=[("weather", {"city": "Oslo"})])
-    with pytest.raises(ProtocolError, match="no answer after 1 rounds of calls"):
+    with pytest.raises(ProtocolError, match="no answer after 1 round of calls"):
         await session.ask("the weather?")
     assert session.conversation.messages == ()
     assert [message.role for message in session.conversation] == [
