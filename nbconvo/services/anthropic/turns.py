@@ -78,12 +78,7 @@ def _said(message: Message, pairs: set[str]) -> list[dict[str, Any]]:
     if message.finish_reason not in {"stopped", "cut"}:
         carried = [_carried(block) for name, block in message.carried if name == PROTOCOL]
         if carried:
-            return [
-                block
-                for block in carried
-                if (block.get("type") != "tool_use" or block.get("id") in pairs)
-                and (block.get("type") != "text" or str(block.get("text", "")).strip())
-            ]
+            return [block for block in carried if _can_go_back(block, pairs)]
     calls = [
         {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": _input(call.arguments)}
         for call in message.calls
@@ -97,6 +92,15 @@ def _carried(block: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(text := block.get("input"), str):
         return {**block, "input": _input(text)}
     return dict(block)
+
+
+def _can_go_back(block: Mapping[str, Any], pairs: set[str]) -> bool:
+    kind = block.get("type")
+    if kind == "tool_use":
+        return str(block.get("id")) in pairs
+    if kind == "text":
+        return bool(str(block.get("text", "")).strip())
+    return isinstance(kind, str)
 
 
 def _input(arguments: str) -> dict[str, Any]:
