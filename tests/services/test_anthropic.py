@@ -352,6 +352,28 @@ def test_calls_without_results_and_results_without_calls_are_left_out():
     assert [turn["content"] for turn in found] == ["Whale?", "Hm.", "Whale?"]
 
 
+def test_a_call_has_its_result_before_the_next_reply_though_ids_come_again():
+    call = ToolCall("call_1", "weather", "{}")
+    found = turns(
+        USER,
+        reply("", call),
+        result("call_1", "Rain."),
+        result("call_1", "Sun."),
+        reply("Again.", call),
+        USER,
+        reply("Hm."),
+        result("call_1", "late"),
+    )
+    kinds = [
+        turn["content"] if isinstance(turn["content"], str) else turn["content"][0]["type"]
+        for turn in found
+    ]
+    assert kinds == ["Whale?", "tool_use", "tool_result", "Again.", "Whale?", "Hm."]
+    assert found[2]["content"] == [
+        {"type": "tool_result", "tool_use_id": "call_1", "content": "Rain."}
+    ]
+
+
 def test_what_another_model_wrote_is_sent_in_the_forms_that_are_allowed():
     call = ToolCall("functions.weather:0", "weather", "[not json")
     found = turns(USER, reply("", call), result("functions.weather:0", "bad arguments"))

@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Any
 
 from nbconvo.errors import InputError
@@ -25,18 +26,18 @@ _TEXTS = frozenset({"application/json", "application/xml", "application/x-yaml"}
 
 def turns_of(service: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Return the turns, users' and assistant's in alternation; results come first in theirs."""
-    called = {call.id for message in messages for call in message.calls}
-    answered = {message.call_id for message in messages if message.role == "tool"}
-    pairs = {id for id in called if id in answered}  # a call without its result is refused
+    pairs: set[str] = set()  # the calls of a reply whose results follow: others are refused
     turns: list[tuple[str, list[dict[str, Any]]]] = []
-    for message in messages:
+    for place, message in enumerate(messages):
         if message.role == "system":
             continue
         role = "assistant" if message.role == "assistant" else "user"
         if role == "assistant":
+            pairs = _answered(messages, place)
             blocks = _said(message, pairs)
         elif message.role == "tool":
             blocks = [_result(service, message)] if message.call_id in pairs else []
+            pairs.discard(message.call_id or "")
         else:
             blocks = _asked(service, message)
         if not blocks:  # the protocol knows no empty turn
@@ -46,6 +47,15 @@ def turns_of(service: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
         else:
             turns.append((role, blocks))
     return [{"role": role, "content": _content(blocks)} for role, blocks in turns]
+
+
+def _answered(messages: Sequence[Message], place: int) -> set[str]:
+    """Return the ids of the calls of the reply at ``place`` that have results before the next."""
+    calls = {call.id for call in messages[place].calls}
+    if not calls:
+        return calls
+    following = takewhile(lambda m: m.role != "assistant", islice(messages, place + 1, None))
+    return calls & {message.call_id for message in following if message.role == "tool"}
 
 
 def _content(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
