@@ -226,6 +226,13 @@ async def test_usage_grows_with_each_message_delta(ask: Asking):
     assert message.usage == Usage(25, 15, requests=1)
 
 
+async def test_usage_that_counts_nothing_is_not_told_but_estimated(ask: Asking):
+    message = await ask(start(input_tokens=0), text(0, "Hi." * 20), end(output_tokens=0))
+    assert message.usage is not None
+    assert message.usage.estimated
+    assert message.usage.input_tokens > 0
+
+
 async def test_of_a_reply_cut_off_the_prompt_is_known_and_the_rest_estimated(ask: Asking):
     with pytest.raises(StreamCut):
         await ask(start(), text(0, "a whale of a tale " * 20))

@@ -146,16 +146,16 @@ def _said(text: str, place: int) -> Delta:
 def _usage(data: object) -> Usage | None:
     """Return the usage that an event reports: prompts from the cache are counted in it apart."""
     told = _dict(data)
-    output = whole(told.get("output_tokens"))
-    fresh = whole(told.get("input_tokens"))
+    output = whole(told.get("output_tokens")) or 0
+    fresh = whole(told.get("input_tokens")) or 0
     written = whole(told.get("cache_creation_input_tokens")) or 0
     cached = whole(told.get("cache_read_input_tokens")) or 0
-    if fresh is None and not output:
+    if not (fresh or written or cached or output):  # a prompt of no tokens is one not counted
         return None
     thought = whole(_dict(told.get("output_tokens_details")).get("thinking_tokens"))
     return Usage(
-        (fresh or 0) + written + cached,
-        output or 0,
+        fresh + written + cached,
+        output,
         cached,
         thought or 0,
         requests=1,
