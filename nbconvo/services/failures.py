@@ -206,7 +206,11 @@ def _read(body: str) -> _Found:
     code = about.get("code")
     if code is None and isinstance(details := about.get("details"), dict):
         code = details.get("error_code")  # Anthropic's place for it
-    return _Found(_words(error), code, about.get("type") or about.get("status"))
+    try:
+        text = _words(error)
+    except RecursionError:  # nested as deep as no error is
+        text = body
+    return _Found(text, code, about.get("type") or about.get("status"))
 
 
 def _words(said: object) -> str:

@@ -153,6 +153,7 @@ def outcome(service: BaseService, pieces: Sequence[bytes], content_type: str) ->
 _ASKED = Message(role="user", content="Whale?")
 _NOON = _ASKED.created
 
+DEEP = b"[" * 1000 + b"]" * 1000
 KEYS = ("type", "index", "delta", "choices", "usage", "error", "content", "text", "input", "model")
 WRONG = st.recursive(
     st.none()
@@ -209,7 +210,7 @@ def streams(draw: st.DrawFn, protocol: Protocol) -> bytes:
         data = event if event == "[DONE]" else json.dumps(event)
         name = draw(st.sampled_from(["", "", f"event: x{newline}", f": alive{newline}"]))
         written.append(f"{name}data: {data}{newline}{newline}")
-    data = "".join(written).encode().replace(b'"DEEP"', b"[" * 1000 + b"]" * 1000)
+    data = "".join(written).encode().replace(b'"DEEP"', DEEP)
     if draw(st.booleans()):
         return data
     at, junk = draw(st.integers(0, len(data))), draw(st.binary(max_size=6))
@@ -268,9 +269,24 @@ def test_any_bytes_are_a_reply_or_one_of_our_errors_however_they_are_cut(
 def test_a_changed_whole_reply_is_one_or_one_of_our_errors(name: str, data: st.DataObject):
     protocol = PROTOCOLS[name]
     told = data.draw(mutated(data.draw(mutated(protocol.whole))))
-    body = json.dumps(told).encode().replace(b'"DEEP"', b"[" * 1000 + b"]" * 1000)
+    body = json.dumps(told).encode().replace(b'"DEEP"', DEEP)
     found = outcome(protocol.service, data.draw(cuts(body)), "application/json")
     assert found == outcome(protocol.service, [body], "application/json")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize(
+    "body",
+    [b"%b", b'{"error":%b}', b'{"error":{"message":%b}}', b'{"choices":[{"error":%b}]}'],
+)
+def test_what_is_nested_too_deeply_is_no_reply(name: str, content_type: str, body: bytes):
+    data = body % DEEP
+    if content_type != "application/json":
+        data = b"data: %b\n\n" % data
+    messages, failed = outcome(PROTOCOLS[name].service, [data], content_type)
+    assert messages == []
+    assert failed.startswith("ProtocolError: ")
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

@@ -292,6 +292,13 @@ def test_a_key_that_looks_like_nothing_is_masked_too():
     assert "mysecret" not in str(error)
 
 
+@pytest.mark.parametrize("levels", [300, 700, 100_000])
+def test_a_body_nested_deeply_is_a_failure_like_others(levels: int):
+    error = failed(500, '{"error": ' + "[" * levels + "]" * levels + "}")
+    assert isinstance(error, ServerFailed)
+    assert len(str(error)) < 400
+
+
 # --- failures in mid-stream ------------------------------------------------------------------
 
 

@@ -10,9 +10,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from nbconvo.errors import ProtocolError
 from nbconvo.messages import CallDelta, Carry, Delta, Usage
-from nbconvo.services.anthropic.turns import PROTOCOL, is_flat
+from nbconvo.services.anthropic.turns import PROTOCOL
 
 __all__ = ["deltas_of", "reply_of", "together", "whole"]
 
@@ -111,8 +110,6 @@ def _block(place: int, block: Mapping[str, Any], *, is_whole: bool) -> list[Delt
     kind = block.get("type")
     if not isinstance(kind, str):
         return []
-    if not is_flat(block):
-        raise ProtocolError(f"a block of type {kind!r} is nested too deeply")
     carried = dict(block)
     if kind in {"text", "tool_use"}:
         # Its fields that the service may add, such as citations, are none to send back.

@@ -16,7 +16,7 @@ from typing import Any
 from nbconvo.errors import InputError
 from nbconvo.messages import Attachment, Message
 
-__all__ = ["PROTOCOL", "is_flat", "turns_of"]
+__all__ = ["PROTOCOL", "turns_of"]
 
 PROTOCOL = "anthropic"
 
@@ -25,12 +25,12 @@ _TEXTS = frozenset({"application/json", "application/xml", "application/x-yaml"}
 _DEEPEST = 100  # levels; what is nested as deep as Python's stack can be neither kept nor sent
 
 
-def is_flat(value: object, levels: int = _DEEPEST) -> bool:
+def _is_flat(value: object, levels: int = _DEEPEST) -> bool:
     """Whether a JSON value is not nested too deeply to be sent back."""
     if not isinstance(value, dict | list):
         return True
     parts = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(is_flat(part, levels - 1) for part in parts)
+    return levels > 0 and all(_is_flat(part, levels - 1) for part in parts)
 
 
 def turns_of(service: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def _input(arguments: str) -> dict[str, Any]:
         found = json.loads(arguments)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) and is_flat(found) else {}
+    return found if isinstance(found, dict) and _is_flat(found) else {}
 
 
 def _words(text: str) -> list[dict[str, Any]]:
