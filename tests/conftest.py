@@ -23,7 +23,7 @@ pytest_plugins = ["nbconvo.testing.fixtures"]
 def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reaches a real account, or is changed by the settings of whoever runs it."""
     for name in list(os.environ):
-        if name.startswith("NBCONVO_") or name.endswith(("_API_KEY", "_BASE_URL")):
+        if name.startswith("NBCONVO_") or name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")):
             monkeypatch.delenv(name)
 
 

@@ -56,8 +56,18 @@ def test_total_tokens_are_input_and_output():
 
 
 def test_usages_add_up_field_by_field():
-    total = Usage(1, 2, 3, 4, 0.5, 1) + Usage(10, 20, 30, 40, 0.25, 2)
-    assert total == Usage(11, 22, 33, 44, 0.75, 3)
+    total = Usage(1, 2, 3, 4, 0.5, 1, False, 5) + Usage(10, 20, 30, 40, 0.25, 2, False, 50)
+    assert total == Usage(11, 22, 33, 44, 0.75, 3, False, 55)
+
+
+def test_what_is_told_later_leaves_what_it_lacks_as_it_was():
+    start = Usage(10, 0, 4, cost=0.5, requests=1, estimated=True, cache_write_tokens=3)
+    assert start.updated(Usage(0, 7, reasoning_tokens=2, requests=1)) == Usage(
+        10, 7, 4, 2, 0.5, 1, cache_write_tokens=3
+    )
+    assert start.updated(Usage(12, 7, 5, cost=0.0, requests=1, cache_write_tokens=2)) == Usage(
+        12, 7, 5, cost=0.0, requests=1, cache_write_tokens=2
+    )
 
 
 def test_one_unknown_cost_makes_the_sum_unknown():

@@ -8,6 +8,7 @@ import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -158,8 +159,8 @@ class Client:
                 link.leave()
                 if response is not None:
                     response.close()
-                if usage is None and output:  # it broke off, or its reader left
-                    usage = _estimated(ready, output)
+                if output and not (usage and usage.output_tokens):  # it broke off, or nobody reads
+                    usage = _estimated(ready, output, usage)
                 is_error = response is not None and response.status >= 400
                 used = 0 if is_error else usage.total_tokens if usage else ready.prompt
                 account.settle(permit, used if link.reached else None, usage)
@@ -325,9 +326,10 @@ def _is_alone(limiter: Limiter) -> bool:
     return usage.in_flight == 1 and usage.queued == 0
 
 
-def _estimated(ready: Ready, output: int) -> Usage:
-    """Return the usage of a reply of ``output`` characters whose service told none."""
-    return Usage(ready.prompt, output // 4, requests=1, estimated=True)
+def _estimated(ready: Ready, output: int, told: Usage | None = None) -> Usage:
+    """Return the usage of a reply of ``output`` characters whose service ``told`` not all of it."""
+    usage = told or Usage(ready.prompt, requests=1)
+    return replace(usage, output_tokens=output // 4, estimated=True)
 
 
 def _waiting(service: BaseService, limiter: Limiter, expected: int) -> str | None:

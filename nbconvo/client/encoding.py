@@ -15,6 +15,7 @@ __all__ = ["decoded", "decoded_all", "encoded"]
 # Dataclasses and times are refused, as by the standard module.
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 # It writes NaN as null, so where there is a null the standard module has to look.
+_DEEPEST = 200  # levels of what comes: to read or write more takes more stack than there may be
 _NULL = re.compile(rb"[:,\[]null")
 
 
@@ -48,6 +49,13 @@ def decoded(data: bytes) -> Any:
     Raises:
         ValueError: If it is none.
     """
+    found = _decoded(data)
+    if _may_be_deep(data) and _is_deep(found):
+        raise ValueError("nested too deeply")
+    return found
+
+
+def _decoded(data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except ValueError:  # half a character in an escape, NaN, bytes that are no UTF-8; or no JSON
@@ -59,9 +67,29 @@ def decoded(data: bytes) -> Any:
 
 def decoded_all(values: list[bytes]) -> list[Any] | None:
     """Return the JSON values, all decoded at one blow; ``None`` where that cannot be done."""
+    if max(map(len, values), default=0) > 2 * _DEEPEST and any(map(_may_be_deep, values)):
+        return None
     try:
         found: list[Any] = orjson.loads(b"[%b]" % b",".join(values))
     except ValueError:
         return None
     # One that is no JSON may look like two in a row.
     return found if len(found) == len(values) else None
+
+
+def _may_be_deep(data: bytes) -> bool:
+    return len(data) > 2 * _DEEPEST and data.count(b"[") + data.count(b"{") > _DEEPEST
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            part
+            for item in level
+            for part in (item.values() if isinstance(item, dict) else item)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True

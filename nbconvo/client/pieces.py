@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nbconvo.messages import Delta
+from nbconvo.messages import Delta, Usage, paired
 
 __all__ = ["Pieces", "clean"]
 
@@ -12,13 +12,14 @@ __all__ = ["Pieces", "clean"]
 class Pieces:
     """Makes deltas that each say something, and knows which alternatives have ended."""
 
-    __slots__ = ("_begun", "_finished", "_held", "_model")
+    __slots__ = ("_begun", "_finished", "_held", "_model", "_usage")
 
     def __init__(self) -> None:
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._held: dict[int, tuple[str, str]] = {}
         self._model: str | None = None
+        self._usage: Usage | None = None
 
     def complete(self, replies: int) -> bool:
         """Whether all alternatives that began have ended, and at least so many."""
@@ -30,6 +31,8 @@ class Pieces:
         A model's name waits for the first words, and so does the first half of a character that
         the service cut in two: half a surrogate pair at a delta's end.
         """
+        if delta.usage is not None or delta.finish_reason:
+            delta = self._known(delta)
         if self._held or not (delta.text.isascii() and delta.reasoning.isascii()):
             delta = self._whole(delta)
         if delta.text or delta.reasoning or delta.calls or delta.finish_reason:
@@ -43,6 +46,17 @@ class Pieces:
             model, self._model = delta.model or self._model, None
             if delta.model != model:
                 return replace(delta, model=model)
+        return delta
+
+    def _known(self, delta: Delta) -> Delta:
+        """Return the delta with what it repeats or leaves out of what was told before."""
+        if delta.usage is not None:
+            before, self._usage = self._usage, delta.usage
+            if before is not None:
+                self._usage = before.updated(delta.usage)
+                delta = replace(delta, usage=self._usage)
+        if delta.finish_reason == "stop" and delta.index in self._finished:
+            return replace(delta, finish_reason=None)  # it has ended, perhaps for a better reason
         return delta
 
     def _whole(self, delta: Delta) -> Delta:
@@ -62,7 +76,7 @@ def clean(delta: Delta) -> Delta:
     """Return the delta with surrogates paired, or replaced where they can't be."""
     if delta.text.isascii() and delta.reasoning.isascii():
         return delta
-    text, reasoning = _paired(delta.text), _paired(delta.reasoning)
+    text, reasoning = paired(delta.text), paired(delta.reasoning)
     if text == delta.text and reasoning == delta.reasoning:
         return delta
     return replace(delta, text=text, reasoning=reasoning)
@@ -71,7 +85,3 @@ def clean(delta: Delta) -> Delta:
 def _split(text: str) -> tuple[str, str]:
     """Split off the first half of a surrogate pair at the end of ``text``."""
     return (text[:-1], text[-1]) if "\ud800" <= text[-1:] <= "\udbff" else (text, "")
-
-
-def _paired(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -130,9 +130,10 @@ class Reading:
         found: list[dict[str, Any]] = []
         events = decoded_all(values)
         try:
-            for event in self._one_by_one(values) if events is None else events:
+            one_by_one = self._one_by_one(values) if events is None else events
+            for place, event in enumerate(one_by_one):
                 if type(event) is not dict:
-                    event = object_of(service, json.dumps(event).encode())
+                    event = object_of(service, values[place])
                 if "error" in event:
                     _check(service, self._response, event, self._ready.model)
                 found.append(event)

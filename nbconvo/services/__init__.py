@@ -5,11 +5,13 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from nbconvo.errors import InputError, UnknownName
+from nbconvo.services.anthropic import AnthropicService
 from nbconvo.services.base import BaseService, Feature, ModelInfo, Request
 from nbconvo.services.chat import ChatService
 from nbconvo.services.presets import OpenAIService, OpenRouterService
 
 __all__ = [
+    "AnthropicService",
     "BaseService",
     "ChatService",
     "Feature",
@@ -64,3 +66,4 @@ def names() -> tuple[str, ...]:
 
 register("openai", OpenAIService)
 register("openrouter", OpenRouterService)
+register("anthropic", AnthropicService)

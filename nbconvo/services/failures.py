@@ -37,10 +37,13 @@ _QUOTA_CODES = frozenset(
         "project_spend_limit_exceeded",
         "organization_usage_limit_exceeded",
         "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "linked_organization_spend_limit_reached",
         "billing_error",
     }
 )
 _LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_TOO_LONG = "prompt is too long"  # Anthropic has no code for it
 _STATUS_OF_NAME = {
     "invalid_request_error": 400,
     "context_length_exceeded": 400,
@@ -49,9 +52,11 @@ _STATUS_OF_NAME = {
     "permission_error": 403,
     "model_not_found": 404,
     "not_found_error": 404,
+    "request_too_large": 413,
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
     "resource_exhausted": 429,
+    "timeout_error": 504,
     "overloaded_error": 529,
     **dict.fromkeys(_QUOTA_CODES, 429),
 }
@@ -126,7 +131,7 @@ def failure(
         return ModelNotFound(line("nothing is at this address", remedy), **details)
     if status >= 500 or status in {408, 409}:
         return ServerFailed(line("the service failed"), **details)
-    is_long = status == 413 or codes & _LENGTH_CODES
+    is_long = status == 413 or codes & _LENGTH_CODES or found.text.startswith(_TOO_LONG)
     remedy = "; ask something shorter, or begin afresh: '%convo reset'" if is_long else ""
     return BadRequest(line("request refused", remedy), **details)
 
@@ -198,7 +203,14 @@ def _read(body: str) -> _Found:
     named = (data.get(name) for name in ("error", "detail", "message"))
     error = next((value for value in named if value and isinstance(value, str | dict | list)), "")
     about = error if isinstance(error, dict) else data
-    return _Found(_words(error), about.get("code"), about.get("type") or about.get("status"))
+    code = about.get("code")
+    if code is None and isinstance(details := about.get("details"), dict):
+        code = details.get("error_code")  # Anthropic's place for it
+    try:
+        text = _words(error)
+    except RecursionError:  # nested as deep as no error is
+        text = body
+    return _Found(text, code, about.get("type") or about.get("status"))
 
 
 def _words(said: object) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbconvo import tokens
-from nbconvo.messages import CallDelta, Carry, Delta, Message, ToolCall, Usage, new_id
+from nbconvo.messages import CallDelta, Carry, Delta, Message, ToolCall, Usage, new_id, paired
 
 __all__ = ["Tally"]
 
@@ -79,11 +79,11 @@ class Tally:
 
     def estimate(self, sent: Sequence[Message]) -> None:
         """Estimate the usage of a reply that ended before the service told it."""
-        if self.usage is None:
-            said = "".join((*self.texts.values(), *self.reasonings.values()))
-            self.usage = Usage(
-                tokens.prompt_tokens(sent), tokens.estimate(said), requests=1, estimated=True
-            )
+        if self.usage is not None and self.usage.output_tokens:
+            return
+        usage = self.usage or Usage(tokens.prompt_tokens(sent), requests=1)
+        said = tokens.estimate("".join((*self.texts.values(), *self.reasonings.values())))
+        self.usage = replace(usage, output_tokens=said, estimated=True)
 
     def messages(
         self, name: str | None, service: str, model: str | None, reason: str | None = None
@@ -113,14 +113,11 @@ class Tally:
                 seconds=seconds,
                 reasoning=self.reasonings.get(index, ""),
                 # Those of a reply that did not come to its end may lack theirs.
-                calls=() if reason else self._calls(index),
+                calls=() if reason else _whole(self.calls.get(index, ())),
                 carried=() if reason or index not in self.carried else self.carried[index].blocks(),
             )
             for index in indices
         ]
-
-    def _calls(self, index: int) -> tuple[ToolCall, ...]:
-        return tuple(call.whole(n) for n, call in enumerate(self.calls.get(index, ()), 1))
 
 
 class _Call:
@@ -134,7 +131,14 @@ class _Call:
 
     def whole(self, number: int) -> ToolCall:
         """Return the call; one without an id gets one, since its result has to refer to it."""
-        return ToolCall(self.id or f"call_{number}", self.name, self.arguments)
+        arguments = paired(self.arguments) or "{}"  # as services write that there are none
+        return ToolCall(paired(self.id) or f"call_{number}", paired(self.name), arguments)
+
+
+def _whole(calls: Sequence[_Call]) -> tuple[ToolCall, ...]:
+    # Pieces without a beginning are those of a tool that the service calls itself.
+    begun = [call for call in calls if call.id or call.name]
+    return tuple(call.whole(number) for number, call in enumerate(begun, 1))
 
 
 def _put(calls: list[_Call], piece: CallDelta) -> None:
@@ -167,4 +171,15 @@ class _Carried:
         if not self._needed:
             return ()
         in_order = sorted(self._blocks.items(), key=lambda found: found[0][1])
-        return tuple((protocol, block) for (protocol, _), block in in_order)
+        return tuple((protocol, _mended(block)) for (protocol, _), block in in_order)
+
+
+def _mended(value: Any) -> Any:
+    """Return a part of a block whose characters are whole: pieces may hold halves of them."""
+    if isinstance(value, str):
+        return value if value.isascii() else paired(value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(item) for name, item in value.items()}
+    return value

@@ -16,7 +16,7 @@ from nbconvo.testing.provider import FakeProvider
 __all__ = ["fake_provider", "nbconvo_env"]
 
 _PREFIXES = ("NBCONVO_", "OPENAI_", "OPENROUTER_")
-_SUFFIXES = ("_API_KEY", "_BASE_URL")
+_SUFFIXES = ("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ def nbconvo_env(
 ) -> Iterator[FakeProvider]:
     """The fake provider, with an environment in which the service ``openai`` leads to it.
 
-    All other ``*_API_KEY`` and ``*_BASE_URL``, and all ``NBCONVO_*``, ``OPENAI_*`` and
-    ``OPENROUTER_*``, are removed until the test ends, so that no real account can be reached.
-    Kernels started by the test inherit the environment. Afterwards the names of the test's
-    sessions are free again.
+    All other ``*_API_KEY``, ``*_AUTH_TOKEN`` and ``*_BASE_URL``, and all ``NBCONVO_*``,
+    ``OPENAI_*`` and ``OPENROUTER_*``, are removed until the test ends, so that no real account can
+    be reached. Kernels started by the test inherit the environment. Afterwards the names of the
+    test's sessions are free again.
     """
     for name in list(os.environ):
         if name.startswith(_PREFIXES) or name.endswith(_SUFFIXES):

@@ -292,6 +292,13 @@ def test_a_key_that_looks_like_nothing_is_masked_too():
     assert "mysecret" not in str(error)
 
 
+@pytest.mark.parametrize("levels", [300, 700, 100_000])
+def test_a_body_nested_deeply_is_a_failure_like_others(levels: int):
+    error = failed(500, '{"error": ' + "[" * levels + "]" * levels + "}")
+    assert isinstance(error, ServerFailed)
+    assert len(str(error)) < 400
+
+
 # --- failures in mid-stream ------------------------------------------------------------------
 
 
@@ -301,6 +308,9 @@ def test_a_key_that_looks_like_nothing_is_masked_too():
         ({"code": 502, "message": "model down"}, 502),
         ({"code": "429", "message": ""}, 429),
         ({"type": "overloaded_error"}, 529),
+        ({"type": "request_too_large"}, 413),
+        ({"type": "timeout_error"}, 504),
+        ({"type": "api_error"}, 500),
         ({"type": "rate_limit_error", "code": "slow_down"}, 429),
         ({"type": "insufficient_quota", "code": "insufficient_quota"}, 429),
         ({"code": "invalid_api_key", "type": "invalid_request_error"}, 401),
