@@ -8,6 +8,7 @@ from nbconvo.errors import InputError, UnknownName
 from nbconvo.services.base import BaseService, Feature, ModelInfo, Request
 from nbconvo.services.chat import ChatService
 from nbconvo.services.presets import OpenAIService, OpenRouterService
+from nbconvo.services.responses import ResponsesService
 
 __all__ = [
     "BaseService",
@@ -17,6 +18,7 @@ __all__ = [
     "OpenAIService",
     "OpenRouterService",
     "Request",
+    "ResponsesService",
     "get",
     "names",
     "register",
@@ -64,3 +66,4 @@ def names() -> tuple[str, ...]:
 
 register("openai", OpenAIService)
 register("openrouter", OpenRouterService)
+register("openai-responses", ResponsesService)

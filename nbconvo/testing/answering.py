@@ -25,6 +25,7 @@ from nbconvo.testing.wire import (
 
 __all__ = ["Answering"]
 
+_ASKED = ("/chat/completions", "/messages", "/responses")  # of each protocol
 Respond = Callable[[RecordedRequest], str]
 
 
@@ -82,7 +83,7 @@ class Answering:
     def _answer(self, request: RecordedRequest) -> Iterator[Step]:
         if request.method == "GET" and request.path.endswith("/models"):
             return JsonReply(model_list(self.models)).steps(request)
-        if request.method != "POST" or not request.path.endswith("/chat/completions"):
+        if request.method != "POST" or not request.path.endswith(_ASKED):
             what = f"no {request.method} {request.path} here"
             return ErrorReply(404, error_body(404, what)).steps(request)
         if not isinstance(request.json, dict):

@@ -134,7 +134,9 @@ async def test_models_are_listed_as_configured(http: aiohttp.ClientSession):
     assert [model["id"] for model in body["data"]] == ["a", "b"]
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/chat/completions"), ("POST", "/responses")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/chat/completions"), ("POST", "/embeddings")]
+)
 async def test_any_other_path_is_404_in_json_and_takes_no_answer(
     provider: FakeProvider, http: aiohttp.ClientSession, method: str, path: str
 ):
