@@ -24,9 +24,9 @@ class FakeProvider:
     """An OpenAI-compatible provider that answers each request as it was told before.
 
     Answers are queued with ``reply``, ``error``, ``drop`` and so on; each
-    ``POST .../chat/completions`` takes one, in order of arrival, and so does ``.../messages`` and
-    ``.../responses``, whose protocols only ``events``, ``error`` and ``raw`` speak. When none is
-    left, the function given to ``respond`` answers, else a short default text does.
+    ``POST`` to ``.../chat/completions`` (``/messages`` and ``/responses`` for what is queued
+    with ``events``, ``error`` or ``raw``) takes one, in order of arrival. When none is left, the
+    function given to ``respond`` answers, else a short default text does.
 
     Use it as a context manager, or with ``start`` and ``stop``. All methods may be called from
     any thread and return at once, except those named ``wait_for_...``, ``start`` and ``stop``.

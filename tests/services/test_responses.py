@@ -781,11 +781,16 @@ VALUES = st.recursive(
 )
 KINDS = st.sampled_from(
     [
-        f"response.{kind}"
-        for kind in (
-            "created failed completed incomplete output_text.delta refusal.delta output_item.added "
-            "output_item.done reasoning_summary_part.added"
-        ).split()
+        "response.created",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.output_text.delta",
+        "response.refusal.delta",
+        "response.reasoning_summary_part.added",
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "error",
     ]
 )
 
