@@ -26,6 +26,7 @@ _GROWING = {
     "response.reasoning_summary_text.delta": "reasoning",
     "response.reasoning_text.delta": "reasoning",
 }
+_PARTS = frozenset({"response.reasoning_summary_part.added", "response.content_part.added"})
 _ENDS = frozenset({"response.completed", "response.incomplete"})
 _REASONS = {"max_output_tokens": "length", None: "length"}
 
@@ -75,8 +76,8 @@ class ResponsesService(BaseService):
             return _begun(place, _dict(event.get("item")))
         if kind == "response.output_item.done":
             return _ended(place, _dict(event.get("item")))
-        if kind == "response.reasoning_summary_part.added":
-            return [Delta(reasoning="\n\n")] if event.get("summary_index") else []
+        if kind in _PARTS:
+            return _parted(event)
         if kind in _ENDS:
             return [_last(_dict(event.get("response")))]
         if kind == "error":
@@ -117,9 +118,10 @@ class ResponsesService(BaseService):
         output = body.get("output")
         found = []
         for place, item in enumerate(map(_dict, output if isinstance(output, list) else ())):
-            found += _begun(place, item)
-            if (text := text_of(item)) or (thoughts := _thoughts(item)):
-                found.append(Delta(text) if text else Delta(reasoning=thoughts))
+            if text := text_of(item):
+                found.append(Delta(text))
+            if thoughts := _thoughts(item):
+                found.append(Delta(reasoning="\n\n" + thoughts if place else thoughts))
             found += _ended(place, item)
         # One that runs in the background is no reply yet.
         return found if status in ("queued", "in_progress") else [*found, _last(body)]
@@ -136,13 +138,17 @@ class ResponsesService(BaseService):
         return self.failure(status_of(told), {}, json.dumps({"error": told}), None)
 
 
+def _parted(event: Mapping[str, Any]) -> list[Delta]:
+    """Return what stands between two parts of the reasoning, whichever items they are of."""
+    is_thought = _dict(event.get("part")).get("type") in ("summary_text", "reasoning_text")
+    places = (event.get(name) for name in ("output_index", "summary_index", "content_index"))
+    return [Delta(reasoning="\n\n")] if is_thought and any(places) else []
+
+
 def _begun(place: int | None, item: Mapping[str, Any]) -> list[Delta]:
-    """Return what is to be known at once of an item: that a tool is called, that thoughts part."""
-    if not isinstance(place, int):  # older servers of llama.cpp: nothing tells calls apart
-        return []
-    if item.get("type") == "reasoning" and place:
-        return [Delta(reasoning="\n\n")]
-    if item.get("type") != "function_call":
+    """Return what is to be known of an item at once: which tool is called."""
+    # Without places, as of older servers of llama.cpp, calls could not be told apart at their end.
+    if place is None or item.get("type") != "function_call":
         return []
     return [Delta(calls=(_call(place, item, ""),))]
 

@@ -89,6 +89,22 @@ async def test_keys_and_unknown_headers_are_ignored(url, http):
         assert response.status == 200
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": "nonsense", "anthropic-version": "2023-06-01"},
+        {"Authorization": "Bearer nonsense", "anthropic-version": "2026-10-21"},
+        {"anthropic-version": "none", "anthropic-beta": "whatever"},
+        {},
+    ],
+)
+async def test_messages_are_answered_with_any_key_and_any_version(url, http, headers):
+    body = chat(max_tokens=99)
+    async with http.post(f"{url}/messages?beta=true", json=body, headers=headers) as response:
+        assert response.status == 200
+        assert (await response.json())["content"][0]["text"] == TEXT
+
+
 async def test_a_prompt_of_several_megabytes_is_read(url, http):
     body = json.dumps(chat("whale " * 500_000, model="guide")).encode()
     async with http.post(f"{url}/chat/completions", data=io.BytesIO(body)) as response:

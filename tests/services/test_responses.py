@@ -522,12 +522,15 @@ async def test_reasoning_that_is_only_summed_up_does_not_go_back(
 async def test_reasoning_in_full_is_read_and_goes_back(ask: Asking, fake_provider: FakeProvider):
     script = Script()
     where = {"item_id": "rs_0", "output_index": 0, "content_index": 0}
-    script.event("response.reasoning_text.delta", **where, delta="So it is.")
+    for index, text in enumerate(("So it is.", "Or not.")):
+        part = {"type": "reasoning_text", "text": ""}
+        script.event("response.content_part.added", **where | {"content_index": index}, part=part)
+        script.event("response.reasoning_text.delta", **where, delta=text)
     script.reasoning(encrypted="", content=[{"type": "reasoning_text", "text": "So it is."}])
     script.message("Yes.")
     fake_provider.events(script.end())
     reply = await ask()
-    assert reply.reasoning == "So it is."
+    assert reply.reasoning == "So it is.\n\nOr not."
     assert [block["type"] for _, block in reply.carried] == ["reasoning", "message"]
 
 
@@ -565,6 +568,19 @@ async def test_carried_items_that_are_not_the_reply_stay_here(
     reply = replace(await thoughtful(ask, fake_provider), **change)
     item = body(ASKED[1], reply)["input"][1]
     assert item["content"] == [{"type": "output_text", "text": reply.content}]
+
+
+async def test_reasoning_that_is_not_told_leaves_no_trace_to_read(
+    ask: Asking, fake_provider: FakeProvider
+):
+    script = Script()
+    script.message("Let me see.", phase="commentary")
+    script.reasoning()
+    script.message("Yes.")
+    fake_provider.events(script.end())
+    reply = await ask()
+    assert reply.reasoning == ""
+    assert [block["type"] for _, block in reply.carried] == ["message", "reasoning", "message"]
 
 
 async def test_reasoning_that_nothing_follows_stays_here(ask: Asking, fake_provider: FakeProvider):
