@@ -131,7 +131,8 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
 def _part(attached: Attachment) -> dict[str, Any]:
     if attached.media_type.startswith("text/"):  # which any server can read
         text = attached.data.decode("utf-8", "replace")
-        return {"type": "input_text", "text": f"{attached.name}:\n\n{text}"}
+        named = f"{attached.name}:\n\n" if attached.name else ""
+        return {"type": "input_text", "text": named + text}
     data = base64.b64encode(attached.data).decode("ascii")
     url = f"data:{attached.media_type};base64,{data}"
     if attached.is_image:

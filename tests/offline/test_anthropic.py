@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from pydantic import TypeAdapter
 
 from nbconvo.offline.anthropic import events, failure, read_messages, whole
 from nbconvo.offline.replies import Completion
@@ -134,3 +135,13 @@ def test_an_error_has_the_type_of_its_status(status, kind):
         "error": {"type": kind, "message": "no"},
         "request_id": "req_1",
     }
+
+
+@pytest.mark.parametrize("body", [{}, {"max_tokens": 2}, {"stop_sequences": [" big"]}])
+def test_all_has_the_shape_that_anthropics_own_types_describe(body):
+    types = pytest.importorskip("anthropic.types", reason="anthropic is not installed")
+    described = TypeAdapter(types.RawMessageStreamEvent)
+    for event in events(answered(**body)):
+        # Its client drops pings before anything else looks at them.
+        assert event["type"] == "ping" or described.validate_python(event).type == event["type"]
+    assert types.Message.model_validate(whole(answered(**body))).content[0].text

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from pydantic import TypeAdapter
 
 from nbconvo.offline.replies import Completion
 from nbconvo.offline.requests import Refusal
@@ -107,3 +108,12 @@ def test_a_stream_is_numbered_and_ends_with_the_whole(body, end):
     assert sent[-1]["response"] == whole(answered(**body))
     words = [event["delta"] for event in sent if event["type"].endswith("text.delta")]
     assert "".join(words) == sent[-1]["response"]["output"][0]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("body", [{}, {"max_output_tokens": 2, "instructions": "Be brief."}])
+def test_all_has_the_shape_that_openais_own_types_describe(body):
+    types = pytest.importorskip("openai.types.responses", reason="openai is not installed")
+    described = TypeAdapter(types.ResponseStreamEvent)
+    for event in events(answered(**body)):
+        assert described.validate_python(event).type == event["type"]
+    assert types.Response.model_validate(whole(answered(**body))).output_text

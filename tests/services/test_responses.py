@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from nbconvo import services
 from nbconvo.client import Client
@@ -287,9 +288,18 @@ def test_models_are_listed_in_the_services_order():
 class Script:
     """The events of a response as OpenAI sends them: named, numbered, each item told in full."""
 
-    def __init__(self, newline: str = "\n", **head: Any) -> None:
+    def __init__(self, newline: str = "\n") -> None:
         self._newline = newline
-        self._head = {"id": "resp_1", "object": "response", "model": "gpt-5.4-2026-03-05", **head}
+        self._head = {
+            "id": "resp_1",
+            "object": "response",
+            "created_at": 1_772_700_000,
+            "model": "gpt-5.4-2026-03-05",
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+            "store": False,
+        }
         self.output: list[dict[str, Any]] = []
         self.sent: list[str] = []
         for kind in ("created", "in_progress"):
@@ -303,17 +313,18 @@ class Script:
     def comment(self) -> None:
         self.sent.append(f": keep-alive{self._newline}{self._newline}")
 
-    def message(self, *pieces: str, refusal: bool = False, **more: Any) -> None:
-        item = self._item("message", "msg", role="assistant", content=[], **more)
+    def message(self, *pieces: str, refusal: bool = False, **fields: Any) -> None:
+        item = self._item("message", "msg", role="assistant", content=[], **fields)
         kind, field = ("refusal", "refusal") if refusal else ("output_text", "text")
         empty = {"type": kind, field: "", **({} if refusal else {"annotations": []})}
         part = {**empty, field: "".join(pieces)}
+        more: dict[str, Any] = {} if refusal else {"logprobs": []}
         self._added(item)
         where = self._where(item) | {"content_index": 0}
         self.event("response.content_part.added", **where, part=empty)
         for piece in pieces:
-            self.event(f"response.{kind}.delta", **where, delta=piece, obfuscation="zzz")
-        self.event(f"response.{kind}.done", **where, **{field: part[field]})
+            self.event(f"response.{kind}.delta", **where, **more, delta=piece, obfuscation="zzz")
+        self.event(f"response.{kind}.done", **where, **more, **{field: part[field]})
         self.event("response.content_part.done", **where, part=part)
         self._done({**item, "content": [part]})
 
@@ -362,8 +373,22 @@ class Script:
         self.output.append(item)
 
     def _response(self, status: str) -> dict[str, Any]:
-        rest = {"error": None, "incomplete_details": None, "usage": None, "store": False}
-        return {**self._head, "status": status, "output": self.output, **rest}
+        rest = {"error": None, "incomplete_details": None, "usage": None}
+        return {**self._head, "status": status, "output": list(self.output), **rest}
+
+
+def test_the_script_has_the_shape_that_openais_own_types_describe():
+    types = pytest.importorskip("openai.types.responses", reason="openai is not installed")
+    described = TypeAdapter(types.ResponseStreamEvent)
+    script = Script()
+    script.reasoning("Hm.", content=[{"type": "reasoning_text", "text": "Hm."}])
+    script.message("Let me see.", phase="commentary")
+    script.message("No.", refusal=True)
+    script.call("weather", "{}")
+    script.event("error", code="server_error", message="Sorry.", param=None)
+    for event in script.end("incomplete", incomplete_details={"reason": "max_output_tokens"}):
+        data = json.loads(event.partition("data: ")[2])
+        assert described.validate_python(data).type == data["type"]
 
 
 @pytest.fixture
