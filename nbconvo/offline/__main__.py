@@ -1,4 +1,4 @@
-"""``python -m nbconvo.offline --port N``: the offline models, for any OpenAI-compatible client."""
+"""``python -m nbconvo.offline --port N``: the offline models, for OpenAI's and other clients."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def _serve(host: str, port: int, pace: float) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m nbconvo.offline",
-        description="Serve nbconvo's offline models to any OpenAI-compatible client.",
+        description="Serve nbconvo's offline models to clients of OpenAI's and Anthropic's APIs.",
     )
     parser.add_argument("--port", type=_port, default=0, help="default: any free one")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")

@@ -15,7 +15,7 @@ from nbconvo.offline.models import MODELS
 from nbconvo.offline.requests import Chat, known_model
 from nbconvo.tokens import estimate
 
-__all__ = ["Completion", "listed_model", "listed_models", "pieces"]
+__all__ = ["Completion", "listed_model", "listed_models", "pieces", "prompt_tokens"]
 
 _PIECE = re.compile(r"\S{1,24}\s*|\s+")
 
@@ -30,6 +30,7 @@ class Completion:
         finish_reason: ``stop``, or ``length`` when ``max_tokens`` cut the text.
         id: The completion's id.
         created: Seconds since 1970.
+        stopped_by: The stop text at which the reply ended, if it was one.
     """
 
     chat: Chat
@@ -37,23 +38,25 @@ class Completion:
     finish_reason: str
     id: str
     created: int
+    stopped_by: str | None = None
 
     @classmethod
     def of(cls, chat: Chat, id: str, created: int) -> Completion:
         """Let the model that ``chat`` names answer."""
         text = MODELS[chat.model](chat.messages)
+        stopped_by = None
         for stop in chat.stop:
-            text = text.partition(stop)[0]
+            text, found, _ = text.partition(stop)
+            stopped_by = stop if found else stopped_by
         short = _within(text, chat.max_tokens)
-        return cls(chat, short, "stop" if short == text else "length", id, created)
+        if short != text:
+            return cls(chat, short, "length", id, created)
+        return cls(chat, short, "stop", id, created, stopped_by)
 
     @property
     def usage(self) -> dict[str, int]:
-        """Estimated tokens: 3 for each message and for the reply's start, beside the texts."""
-        prompt = 3 + sum(
-            3 + estimate(message["role"]) + estimate(message["content"])
-            for message in self.chat.messages
-        )
+        """Estimated tokens, of the prompt and of all alternatives."""
+        prompt = prompt_tokens(self.chat)
         completion = self.chat.n * estimate(self.text)
         return {
             "prompt_tokens": prompt,
@@ -96,6 +99,13 @@ class Completion:
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.chat.model}
+
+
+def prompt_tokens(chat: Chat) -> int:
+    """Return estimated tokens: 3 for each message and for the reply's start, beside the texts."""
+    return 3 + sum(
+        3 + estimate(message["role"]) + estimate(message["content"]) for message in chat.messages
+    )
 
 
 def pieces(text: str) -> Iterator[str]:

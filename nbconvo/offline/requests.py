@@ -1,6 +1,7 @@
 """What the server reads: requests in the chat completions protocol, checked. Pure.
 
-Fields as in OpenAI's public API description of ``/chat/completions``.
+Fields as in OpenAI's public API description of ``/chat/completions``. Requests of the other
+protocols are read with the same checks, and become the same ``Chat``.
 """
 
 from __future__ import annotations
@@ -12,11 +13,23 @@ from typing import Any
 
 from nbconvo.offline.models import DEFAULT, MODELS
 
-__all__ = ["Chat", "Refusal", "known_model", "read_chat"]
+__all__ = [
+    "Chat",
+    "Refusal",
+    "decoded",
+    "known_model",
+    "read_chat",
+    "text_of",
+    "texts",
+    "whole_number",
+]
 
 
 class Refusal(Exception):
-    """A request that is refused: an HTTP status, and the error body that says why."""
+    """A request that is refused: an HTTP status, and the error body that says why.
+
+    The body is that of OpenAI's protocols.
+    """
 
     def __init__(
         self,
@@ -51,11 +64,11 @@ def read_chat(data: bytes) -> Chat:
     Raises:
         Refusal: If the body is not JSON, a field is of the wrong kind, or the model is unknown.
     """
-    body = _decoded(data)
+    body = decoded(data)
     limits = [
         limit
         for name in ("max_tokens", "max_completion_tokens")
-        if (limit := _whole(body, name)) is not None
+        if (limit := whole_number(body, name)) is not None
     ]
     options = body.get("stream_options")
     return Chat(
@@ -64,18 +77,19 @@ def read_chat(data: bytes) -> Chat:
         stream=bool(body.get("stream")),
         include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
         max_tokens=min(limits, default=None),
-        stop=_stop(body.get("stop")),
-        n=_whole(body, "n", most=128) or 1,
+        stop=texts(body, "stop"),
+        n=whole_number(body, "n", most=128) or 1,
     )
 
 
-def _decoded(data: bytes) -> dict[str, Any]:
+def decoded(data: bytes, needed: str = "messages") -> dict[str, Any]:
+    """Return the JSON object of a body, which needs a field of that name."""
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
-        raise Refusal("the body is not valid JSON; send a JSON object with 'messages'") from None
+        raise Refusal(f"the body is not valid JSON; send a JSON object with {needed!r}") from None
     if not isinstance(body, dict):
-        raise Refusal("the body is not a JSON object; send one with 'messages'")
+        raise Refusal(f"the body is not a JSON object; send one with {needed!r}")
     return body
 
 
@@ -91,7 +105,8 @@ def known_model(model: object) -> str:
     )
 
 
-def _whole(body: Mapping[str, Any], name: str, most: int | None = None) -> int | None:
+def whole_number(body: Mapping[str, Any], name: str, most: int | None = None) -> int | None:
+    """Return a field that is a whole number above 0, or left out."""
     value = body.get(name)
     if value is None:
         return None
@@ -101,10 +116,12 @@ def _whole(body: Mapping[str, Any], name: str, most: int | None = None) -> int |
     return value
 
 
-def _stop(value: object) -> tuple[str, ...]:
+def texts(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return a field that is a text or a list of texts, empty ones left out."""
+    value = body.get(name)
     found = [value] if isinstance(value, str) else value or []
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-        raise Refusal(f"'stop' must be a text or a list of texts, not {value!r}", param="stop")
+        raise Refusal(f"{name!r} must be a text or a list of texts, not {value!r}", param=name)
     return tuple(item for item in found if item)
 
 
@@ -117,10 +134,11 @@ def _messages(value: object) -> tuple[Mapping[str, Any], ...]:
 def _message(message: object, param: str) -> Mapping[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise Refusal(f"'{param}' must be an object with 'role' and 'content'", param=param)
-    return message | {"content": _text(message.get("content"), f"{param}.content")}
+    return message | {"content": text_of(message.get("content"), f"{param}.content")}
 
 
-def _text(content: object, param: str) -> str:
+def text_of(content: object, param: str) -> str:
+    """Return a content's text: itself, or that of its parts, all of which must be texts."""
     if content is None or isinstance(content, str):
         return _whole_characters(content or "")
     if not isinstance(content, list):

@@ -6,11 +6,12 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nbconvo.offline.replies import Completion, listed_model, listed_models
-from nbconvo.offline.requests import Refusal, read_chat
+from nbconvo.offline import anthropic, responses
+from nbconvo.offline.replies import Completion, listed_model, listed_models, prompt_tokens
+from nbconvo.offline.requests import Chat, Refusal, read_chat
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -19,16 +20,20 @@ __all__ = ["OfflineServer"]
 
 # A reply is short, but a prompt may hold a whole conversation and its tables.
 _LARGEST_BODY = 64 * 2**20
+_PIECES = ("content_block_delta", "response.output_text.delta")  # events that hold words
+_DONE = b"data: [DONE]\n\n"
 
 
 class OfflineServer:
     """Serves the offline models in the event loop that starts it; one address at a time.
 
+    It speaks chat completions, Anthropic's Messages and OpenAI's Responses, and lets everybody in.
+
     Args:
         pace: Seconds between two streamed pieces of a few words; 0 streams at full speed.
         sleep: Waits that long.
         clock: Seconds since 1970.
-        new_id: Makes the ids of completions unique.
+        new_id: Makes the ids of replies unique.
     """
 
     def __init__(
@@ -93,6 +98,9 @@ class OfflineServer:
 
         app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[answered])
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/messages", self._messages)
+        app.router.add_post("/v1/messages/count_tokens", self._count)
+        app.router.add_post("/v1/responses", self._responses)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{id:.+}", self._model)
         app.router.add_route("*", "/{path:.*}", self._elsewhere)
@@ -112,23 +120,59 @@ class OfflineServer:
         try:
             return await handler(request)
         except Refusal as error:
-            return web.json_response(error.body, status=error.status)
+            return self._refused(request, error)
         except web.HTTPException as error:
-            refusal = Refusal(error.text or error.reason, status=error.status)
-            return web.json_response(refusal.body, status=refusal.status)
+            return self._refused(request, Refusal(error.text or error.reason, status=error.status))
         finally:
             self._requests.discard(task)
+
+    def _refused(self, request: web.Request, refusal: Refusal) -> web.Response:
+        """Return an error in the shape of the protocol that is spoken at the address."""
+        from aiohttp import web
+
+        if not request.path.startswith("/v1/messages"):
+            return web.json_response(refusal.body, status=refusal.status)
+        name = f"req_{self._new_id()}"
+        body = anthropic.failure(refusal, name)
+        return web.json_response(body, status=refusal.status, headers={"request-id": name})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         from aiohttp import web
 
-        chat = read_chat(await request.read())
-        completion = Completion.of(chat, f"chatcmpl-{self._new_id()}", int(self._clock()))
-        if chat.stream:
-            return await self._stream(request, completion)
+        completion = self._answer(read_chat(await request.read()), "chatcmpl-")
+        if completion.chat.stream:
+            return await self._stream(request, completion.chunks(), _DONE)
         return web.json_response(completion.whole())
 
-    async def _stream(self, request: web.Request, completion: Completion) -> web.StreamResponse:
+    async def _messages(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        completion = self._answer(anthropic.read_messages(await request.read()), "msg_")
+        if completion.chat.stream:
+            return await self._stream(request, anthropic.events(completion))
+        return web.json_response(anthropic.whole(completion))
+
+    async def _count(self, request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        chat = anthropic.read_messages(await request.read(), counts=True)
+        return web.json_response({"input_tokens": prompt_tokens(chat)})
+
+    async def _responses(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        completion = self._answer(responses.read_response(await request.read()), "resp_")
+        if completion.chat.stream:
+            return await self._stream(request, responses.events(completion))
+        return web.json_response(responses.whole(completion))
+
+    def _answer(self, chat: Chat, prefix: str) -> Completion:
+        return Completion.of(chat, f"{prefix}{self._new_id()}", int(self._clock()))
+
+    async def _stream(
+        self, request: web.Request, events: Iterable[Mapping[str, Any]], end: bytes = b""
+    ) -> web.StreamResponse:
+        """Send the events, named after their type where they have one, and the end."""
         from aiohttp import web
 
         response = web.StreamResponse(
@@ -136,11 +180,13 @@ class OfflineServer:
         )
         try:
             await response.prepare(request)
-            for chunk in completion.chunks():
-                if self._pace and _opens_piece(chunk):
+            for event in events:
+                if self._pace and _opens_piece(event):
                     await self._sleep(self._pace)
-                await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            await response.write(b"data: [DONE]\n\n")
+                name = f"event: {event['type']}\n" if "type" in event else ""
+                await response.write(f"{name}data: {json.dumps(event)}\n\n".encode())
+            if end:
+                await response.write(end)
         except ConnectionError:  # the client left between two pieces; nobody is there to tell
             pass
         return response
@@ -158,12 +204,14 @@ class OfflineServer:
     async def _elsewhere(self, request: web.Request) -> web.Response:
         raise Refusal(
             f"nothing is served at {request.method} {request.path!r}; "
-            f"POST /v1/chat/completions and GET /v1/models are",
+            f"POST /v1/chat/completions, /v1/messages and /v1/responses, and GET /v1/models are",
             status=404,
             code="not_found",
         )
 
 
-def _opens_piece(chunk: Mapping[str, Any]) -> bool:
+def _opens_piece(event: Mapping[str, Any]) -> bool:
+    if "type" in event:
+        return event["type"] in _PIECES
     # The pieces of further alternatives follow at once: their number doesn't slow the stream.
-    return any(c["index"] == 0 and c["delta"].get("content") for c in chunk["choices"])
+    return any(c["index"] == 0 and c["delta"].get("content") for c in event["choices"])

@@ -9,6 +9,7 @@ from nbconvo.services.anthropic import AnthropicService
 from nbconvo.services.base import BaseService, Feature, ModelInfo, Request
 from nbconvo.services.chat import ChatService
 from nbconvo.services.presets import OpenAIService, OpenRouterService
+from nbconvo.services.responses import ResponsesService
 
 __all__ = [
     "AnthropicService",
@@ -19,6 +20,7 @@ __all__ = [
     "OpenAIService",
     "OpenRouterService",
     "Request",
+    "ResponsesService",
     "get",
     "names",
     "register",
@@ -67,3 +69,4 @@ def names() -> tuple[str, ...]:
 register("openai", OpenAIService)
 register("openrouter", OpenRouterService)
 register("anthropic", AnthropicService)
+register("openai-responses", ResponsesService)

@@ -42,6 +42,27 @@ _QUOTA_CODES = frozenset(
         "billing_error",
     }
 )
+# What a response of OpenAI's Responses protocol fails with when what was asked is at fault.
+_REFUSED_CODES = (
+    "invalid_prompt",
+    "data_residency_mismatch",
+    "bio_policy",
+    "misalignment_policy_violation",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_base64_image",
+    "invalid_image_url",
+    "invalid_image_mode",
+    "image_too_large",
+    "image_too_small",
+    "image_parse_error",
+    "image_content_policy_violation",
+    "image_file_too_large",
+    "image_file_not_found",
+    "unsupported_image_media_type",
+    "empty_image_file",
+    "failed_to_download_image",
+)
 _LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _TOO_LONG = "prompt is too long"  # Anthropic has no code for it
 _STATUS_OF_NAME = {
@@ -59,6 +80,7 @@ _STATUS_OF_NAME = {
     "timeout_error": 504,
     "overloaded_error": 529,
     **dict.fromkeys(_QUOTA_CODES, 429),
+    **dict.fromkeys(_REFUSED_CODES, 400),
 }
 _LONGEST_TEXT = 300  # characters of a service's own error text that are worth a reader's line
 

@@ -29,6 +29,7 @@ def _sessions(provider):
         ("%%exchange --ro", ["%%exchange --rounds"]),
         ("%%session new --service open", [
             "%%session new --service openai",
+            "%%session new --service openai-responses",
             "%%session new --service openrouter",
         ]),
         ("%%ask --model off", ["%%ask --model offline:guide"]),

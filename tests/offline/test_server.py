@@ -89,6 +89,22 @@ async def test_keys_and_unknown_headers_are_ignored(url, http):
         assert response.status == 200
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": "nonsense", "anthropic-version": "2023-06-01"},
+        {"Authorization": "Bearer nonsense", "anthropic-version": "2026-10-21"},
+        {"anthropic-version": "none", "anthropic-beta": "whatever"},
+        {},
+    ],
+)
+async def test_messages_are_answered_with_any_key_and_any_version(url, http, headers):
+    body = chat(max_tokens=99)
+    async with http.post(f"{url}/messages?beta=true", json=body, headers=headers) as response:
+        assert response.status == 200
+        assert (await response.json())["content"][0]["text"] == TEXT
+
+
 async def test_a_prompt_of_several_megabytes_is_read(url, http):
     body = json.dumps(chat("whale " * 500_000, model="guide")).encode()
     async with http.post(f"{url}/chat/completions", data=io.BytesIO(body)) as response:
@@ -116,7 +132,9 @@ async def test_shows_one_model(url, http):
         ("POST", "/chat/completions", b"{", 400, None),
         ("POST", "/chat/completions", b'{"model": "echo"}', 400, None),
         ("GET", "/chat/completions", None, 404, "not_found"),
-        ("POST", "/responses", b"{}", 404, "not_found"),
+        ("POST", "/responses", b"{}", 400, None),
+        ("POST", "/responses", b'{"input": "hi", "model": "x"}', 404, "model_not_found"),
+        ("POST", "/embeddings", b"{}", 404, "not_found"),
         ("GET", "/../x", None, 404, "not_found"),
     ],
 )
@@ -128,6 +146,57 @@ async def test_errors_are_json_of_the_protocols_shape(url, http, method, path, d
     assert error["type"] == "invalid_request_error"
     assert error["message"]
     assert "param" in error
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "status", "kind"),
+    [
+        ("/messages", b"{", 400, "invalid_request_error"),
+        ("/messages", b'{"messages": [{"role": "user"}]}', 400, "invalid_request_error"),
+        ("/messages", b'{"model": "claude-haiku-5-5"}', 404, "not_found_error"),
+        ("/messages/count_tokens", b"{}", 400, "invalid_request_error"),
+        ("/messages/batches", b"{}", 404, "not_found_error"),
+    ],
+)
+async def test_errors_below_messages_have_anthropics_shape(url, http, path, data, status, kind):
+    async with http.post(url + path, data=data) as response:
+        assert response.status == status
+        body = await response.json()
+        assert body["request_id"] == response.headers["request-id"]
+    assert body["type"] == "error"
+    assert body["error"]["type"] == kind
+    assert body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/messages", {"max_tokens": 99, "messages": [{"role": "user", "content": TEXT}]}),
+        ("/responses", {"input": TEXT}),
+    ],
+)
+async def test_streams_named_events_of_the_other_protocols_at_its_pace(http, path, body):
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    server = OfflineServer(pace=0.5, sleep=sleep)
+    url = await server.start()
+    async with http.post(url + path, json={"model": "echo", "stream": True, **body}) as response:
+        assert response.content_type == "text/event-stream"
+        sent = (await response.read()).decode()
+    await server.stop()
+    named = [event.split("\n") for event in sent.removesuffix("\n\n").split("\n\n")]
+    data = [json.loads(line.removeprefix("data: ")) for _, line in named]
+    assert [name for name, _ in named] == [f"event: {one['type']}" for one in data]
+    words = [one["delta"] for one in data if _says_words(one)]
+    assert "".join(one if path == "/responses" else one["text"] for one in words) == TEXT
+    assert waits == [0.5] * len(words)
+
+
+def _says_words(event):
+    return event["type"] in ("content_block_delta", "response.output_text.delta")
 
 
 async def test_waits_its_pace_before_each_piece_and_only_then(http):

@@ -151,8 +151,8 @@ which says your words again:
 %%session therapist --service offline --model eliza
 ```
 
-Other programs can talk to all three: `python -m nbconvo.offline --port 8123` serves them like \
-any OpenAI-compatible server, at `http://127.0.0.1:8123/v1`.""",
+Other programs can talk to all three: `python -m nbconvo.offline --port 8123` serves them to \
+clients of OpenAI's and Anthropic's APIs, at `http://127.0.0.1:8123/v1`.""",
     ),
     Topic(
         "privacy",
