@@ -21,6 +21,7 @@ __all__ = [
     "ToolCall",
     "Usage",
     "new_id",
+    "paired",
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -29,6 +30,11 @@ Role = Literal["system", "user", "assistant", "tool"]
 def new_id() -> str:
     """Return an id for a message, unique within and across conversations."""
     return uuid.uuid4().hex
+
+
+def paired(text: str) -> str:
+    """Return ``text`` with its surrogates paired, or replaced where they can't be."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _now() -> datetime:
@@ -47,6 +53,8 @@ class Usage:
         cost: US dollars as the service itself reported them; ``None`` is unknown, never 0.
         requests: Number of requests that are counted here.
         estimated: Whether a token count is our estimate, not the service's figure.
+        cache_write_tokens: The part of ``input_tokens`` that the service put in its cache, where it
+            has a price of its own.
     """
 
     input_tokens: int = 0
@@ -56,6 +64,7 @@ class Usage:
     cost: float | None = None
     requests: int = 0
     estimated: bool = False
+    cache_write_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -71,6 +80,22 @@ class Usage:
             self._cost_with(other),
             self.requests + other.requests,
             self.estimated or other.estimated,
+            self.cache_write_tokens + other.cache_write_tokens,
+        )
+
+    def updated(self, later: Usage) -> Usage:
+        """Return what is known of one request once ``later`` is told: what that lacks still holds.
+
+        A protocol may tell the prompt's tokens at the beginning, and the reply's at the end.
+        """
+        return replace(
+            later,
+            input_tokens=later.input_tokens or self.input_tokens,
+            output_tokens=later.output_tokens or self.output_tokens,
+            cached_tokens=later.cached_tokens or self.cached_tokens,
+            reasoning_tokens=later.reasoning_tokens or self.reasoning_tokens,
+            cost=self.cost if later.cost is None else later.cost,
+            cache_write_tokens=later.cache_write_tokens or self.cache_write_tokens,
         )
 
     def _cost_with(self, other: Usage) -> float | None:

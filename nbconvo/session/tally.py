@@ -91,7 +91,7 @@ class Tally:
                 service=service,
                 model=self.model or model,
                 usage=self.usage if index == indices[0] else None,
-                finish_reason=reason or self.reasons.get(index),
+                finish_reason=reason or self._reason(index),
                 seconds=seconds,
                 reasoning=self.reasonings.get(index, ""),
                 calls=tuple(call.whole(n) for n, call in enumerate(self.calls.get(index, ()), 1)),
@@ -99,6 +99,11 @@ class Tally:
             )
             for index in indices
         ]
+
+    def _reason(self, index: int) -> str | None:
+        """Why an alternative ended. Google says ``stop`` of one that ends in calls."""
+        told = self.reasons.get(index)
+        return "tool_calls" if told == "stop" and index in self.calls else told
 
 
 class _Call:
