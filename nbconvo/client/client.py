@@ -224,7 +224,9 @@ class Client:
         if response.status >= 400:
             said = body.decode("utf-8", "replace")
             raise service.failure(response.status, response.headers, said, None)
-        return service.models(object_of(service, body))
+        # Together lists them without anything around the list.
+        listed = b'{"data":' + body + b"}" if body.lstrip()[:1] == b"[" else body
+        return service.models(object_of(service, listed))
 
     async def close(self) -> None:
         """Close the connections, and the services that brought a server of their own."""

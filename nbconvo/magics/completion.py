@@ -47,8 +47,8 @@ def _candidates(magic: str, before: list[str], typed: str) -> Iterable[str]:
     if before and before[-1] == "--model":
         return [
             f"{name}:{service.default_model}"
-            for name in services.names()
-            if (service := services.get(name)).default_model
+            for name, service in services.registered()
+            if isinstance(service, services.BaseService) and service.default_model
         ]
     from nbconvo.magics.magics import ConvoMagics
 

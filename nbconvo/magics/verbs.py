@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nbconvo import cards, services
+from nbconvo import cards
 from nbconvo.conversation import readable
 from nbconvo.display.table import Table
 from nbconvo.errors import InputError, UnknownName
 from nbconvo.magics.arguments import overrides
 from nbconvo.magics.asking import Asking
+from nbconvo.magics.catalogue import models_table, services_table
+from nbconvo.magics.doctor import doctor_table
 from nbconvo.magics.sessions import sessions_table
 from nbconvo.messages import Usage
-from nbconvo.services.checks import shown_url
 from nbconvo.session import Session, export, workspace
 
 __all__ = ["VERBS", "run"]
@@ -88,46 +88,15 @@ def _retry(words: list[str], args: argparse.Namespace, asking: Asking) -> Any:
 
 
 def _services(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
-    rows = []
-    known = {services.get(name): name for name in services.names()}
-    in_use = (workspace.default_service(), *(session.service for session in workspace))
-    for service in dict.fromkeys((*known, *in_use)):
-        name = known.get(service, service.name)
-        key = _key_of(service)
-        limits = (service.max_requests_per_minute, service.max_tokens_per_minute)
-        default = " (default)" if service is workspace.default_service() else ""
-        rows.append(
-            (
-                name + default,
-                key,
-                "started on first use" if name == "offline" else shown_url(service.base_url),
-                *("none" if limit is None else f"{limit:,g}" for limit in limits),
-            )
-        )
-    return Table(("service", "key", "address", "requests/min", "tokens/min"), tuple(rows))
-
-
-def _key_of(service: services.BaseService) -> str:
-    if service.key is None:
-        return f"{service.key_variable} missing" if service.needs_key else "not needed"
-    return f"{service.key_variable} found" if os.environ.get(service.key_variable) else "given"
+    return services_table()
 
 
 def _models(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
-    service = services.get(words[0]) if words else workspace.default_service()
-    wanted = words[1].casefold() if len(words) > 1 else ""
-    offered = workspace.bridge.run(_listed(service), nested=workspace.nested)
-    rows = tuple(
-        (model.id, f"{model.context:,}" if model.context else "")
-        for model in offered
-        if wanted in model.id.casefold()
-    )
-    none = f"{service.name} has no model with {wanted!r} in its name" if wanted else "no models"
-    return Table(("model", "context"), rows, empty=none)
+    return models_table(*words)
 
 
-async def _listed(service: services.BaseService) -> tuple[services.ModelInfo, ...]:
-    return await workspace.client.models(service)
+def _doctor(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
+    return doctor_table()
 
 
 def _export(words: list[str], args: argparse.Namespace, asking: Asking) -> None:
@@ -150,6 +119,7 @@ VERBS: dict[str, tuple[Action, int, int, str]] = {
     "reset": (_reset, 0, 1, "[NAME]"),
     "services": (_services, 0, 0, ""),
     "models": (_models, 0, 2, "[SERVICE [FILTER]]"),
+    "doctor": (_doctor, 0, 0, ""),
     "export": (_export, 2, 2, "NAME FILE [--force]"),
 }
 

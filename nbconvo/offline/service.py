@@ -22,6 +22,7 @@ class OfflineService(ChatService):
 
     name = "offline"
     default_model = "guide"
+    features = frozenset()  # without a model there is nobody to look at a picture
 
     def __init__(self) -> None:
         super().__init__()

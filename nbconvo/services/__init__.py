@@ -2,71 +2,73 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from nbconvo.errors import InputError, UnknownName
 from nbconvo.services.anthropic import AnthropicService
+from nbconvo.services.azure import AzureService
 from nbconvo.services.base import BaseService, Feature, ModelInfo, Request
 from nbconvo.services.chat import ChatService
-from nbconvo.services.presets import OpenAIService, OpenRouterService
+from nbconvo.services.presets import (
+    DeepSeekService,
+    GeminiService,
+    GroqService,
+    LlamaCppService,
+    LMStudioService,
+    MistralService,
+    OllamaService,
+    OpenAIService,
+    OpenRouterService,
+    PerplexityService,
+    TogetherService,
+    VLLMService,
+    XAIService,
+)
+from nbconvo.services.registry import get, knows, names, register, registered
 from nbconvo.services.responses import ResponsesService
+from nbconvo.services.traits import Traits
 
 __all__ = [
     "AnthropicService",
+    "AzureService",
     "BaseService",
     "ChatService",
+    "DeepSeekService",
     "Feature",
+    "GeminiService",
+    "GroqService",
+    "LMStudioService",
+    "LlamaCppService",
+    "MistralService",
     "ModelInfo",
+    "OllamaService",
     "OpenAIService",
     "OpenRouterService",
+    "PerplexityService",
     "Request",
     "ResponsesService",
+    "TogetherService",
+    "Traits",
+    "VLLMService",
+    "XAIService",
     "get",
+    "knows",
     "names",
     "register",
+    "registered",
 ]
 
-_registry: dict[str, BaseService] = {}
-
-
-def register(name: str, service: BaseService | type[BaseService]) -> None:
-    """Make ``service`` known as ``name``, to ``--service name`` and ``service="name"`` alike."""
-    if not name or any(character.isspace() or character in ":/" for character in name):
-        raise InputError(f"a service's name is one word without ':' or '/', not {name!r}")
-    _registry[name] = service() if isinstance(service, type) else service
-    _registry[name].listed_as = name
-
-
-def get(name: str) -> BaseService:
-    """Return the service called ``name``; an http address stands for what answers there.
-
-    A service found by its address is from then on also known by the host of it.
-
-    Raises:
-        UnknownName: If there is none, with the nearest known name.
-        InputError: If ``name`` begins like an http address and is none.
-    """
-    if name not in _registry and name.startswith(("http://", "https://")):
-        service = ChatService(base_url=name)  # which checks it, and says what is wrong
-        service.name = urlsplit(service.base_url).netloc
-        service.listed_as = service.base_url
-        _registry[name] = service
-    try:
-        return _registry[name]
-    except KeyError:
-        for address, found in reversed(_registry.items()):
-            if "/" in address and found.name == name:
-                return found
-        remedy = f"known are {', '.join(names())}, or the http address of a compatible server"
-        raise UnknownName("service", name, names(), remedy) from None
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all known services."""
-    return tuple(name for name in _registry if "/" not in name)
-
-
+# In the order in which they are listed.
 register("openai", OpenAIService)
-register("openrouter", OpenRouterService)
-register("anthropic", AnthropicService)
 register("openai-responses", ResponsesService)
+register("anthropic", AnthropicService)
+register("openrouter", OpenRouterService)
+register("gemini", GeminiService)
+register("groq", GroqService)
+register("mistral", MistralService)
+register("deepseek", DeepSeekService)
+register("xai", XAIService)
+register("together", TogetherService)
+register("perplexity", PerplexityService)
+register("azure", AzureService)
+register("ollama", OllamaService)
+register("lmstudio", LMStudioService)
+register("vllm", VLLMService)
+register("llamacpp", LlamaCppService)

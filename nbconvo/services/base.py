@@ -95,6 +95,10 @@ class BaseService:
     image_side: ClassVar[int] = 2048
     #: The header whose value tells the service that a request is one it may know already.
     idempotency_header: ClassVar[str | None] = None
+    #: The environment variables that may hold the key, by default ``<NAME>_API_KEY`` alone.
+    key_variables: ClassVar[tuple[str, ...]] = ()
+    #: Whether it asks for no key even at its own address: a server on this machine.
+    keyless: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -144,16 +148,22 @@ class BaseService:
         """The address in force: the argument, else the environment's, else the service's own."""
         if self._base_url:
             return self._base_url
-        variable = os.environ.get(f"{self._variable_prefix}_BASE_URL")
+        variable = os.environ.get(self.address_variable)
         url = checked_url(variable) if variable else self.address
         if not url:
             raise InputError(f"service {self.name!r} has no address; pass base_url=")
         return url
 
     @property
+    def address_variable(self) -> str:
+        """The environment variable that leads it elsewhere."""
+        return f"{self._variable_prefix}_BASE_URL"
+
+    @property
     def key_variable(self) -> str:
-        """The environment variable that holds the key."""
-        return f"{self._variable_prefix}_API_KEY"
+        """The environment variable that holds the key; where none does, the first that could."""
+        named = self.key_variables or (f"{self._variable_prefix}_API_KEY",)
+        return next((name for name in named if os.environ.get(name, "").strip()), named[0])
 
     @property
     def key(self) -> Key | None:
@@ -166,7 +176,7 @@ class BaseService:
     @property
     def needs_key(self) -> bool:
         """Whether requests are refused without a key: at the service's own address only."""
-        return self.base_url == self.address
+        return not self.keyless and self.base_url == self.address
 
     @property
     def account(self) -> tuple[str, Key | None]:

@@ -109,7 +109,7 @@ class Tally:
                 service=service,
                 model=self.model or model,
                 usage=self.usage if index == indices[0] else None,
-                finish_reason=reason or self.reasons.get(index),
+                finish_reason=reason or self._reason(index),
                 seconds=seconds,
                 reasoning=self.reasonings.get(index, ""),
                 # Those of a reply that did not come to its end may lack theirs.
@@ -118,6 +118,11 @@ class Tally:
             )
             for index in indices
         ]
+
+    def _reason(self, index: int) -> str | None:
+        """Why an alternative ended. Google says ``stop`` of one that ends in calls."""
+        told = self.reasons.get(index)
+        return "tool_calls" if told == "stop" and index in self.calls else told
 
 
 class _Call:

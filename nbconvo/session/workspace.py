@@ -32,6 +32,19 @@ class Workspace:
 
     #: The name of the notebook's own session, which needs none.
     DEFAULT = "default"
+    #: The services that sessions which name none may ask, those that come first first.
+    ORDER = (
+        "openai",
+        "anthropic",
+        "openrouter",
+        "gemini",
+        "groq",
+        "mistral",
+        "deepseek",
+        "xai",
+        "together",
+        "perplexity",
+    )
 
     def __init__(self) -> None:
         self.bridge = Bridge(self._close_client)
@@ -108,17 +121,17 @@ class Workspace:
     def default_service(self) -> BaseService:
         """The service of sessions that name none.
 
-        The configured one, else the first whose key or address the environment holds, else the
-        offline service.
+        The configured one, else the first of :attr:`ORDER` whose key is found, or whose address
+        the environment holds, else the offline service.
         """
         if name := self.settings.resolved("service"):
             return services.get(name)
         if (model := self.settings.resolved("model")) and (named := split_model(model)[0]):
             return named
-        for name in ("openai", "openrouter"):
-            prefix = name.upper()
-            if os.environ.get(f"{prefix}_API_KEY") or os.environ.get(f"{prefix}_BASE_URL"):
-                return services.get(name)
+        for name in filter(services.knows, self.ORDER):
+            service = services.get(name)
+            if service.key is not None or os.environ.get(service.address_variable):
+                return service
         return services.get("offline")
 
     def default_model(self, service: BaseService, option: str | None = None) -> str | None:
@@ -200,7 +213,7 @@ class Workspace:
 def split_model(model: str) -> tuple[BaseService | None, str]:
     """Split ``service:model`` where the first part is a known service; else it is all model."""
     name, colon, rest = model.partition(":")
-    if colon and rest and name in services.names():
+    if colon and rest and services.knows(name):
         return services.get(name), rest
     return None, model
 

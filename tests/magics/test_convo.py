@@ -120,7 +120,7 @@ def test_models_lists_what_a_service_offers(notebook, provider):
 
 def test_models_of_the_default_service_need_no_name(notebook, provider):
     provider.models[:] = ["big"]
-    assert notebook.run("%convo models").result.rows == (("big", ""),)
+    assert notebook.run("%convo models").result.rows == (("big", "", "", ""),)
 
 
 def test_models_of_a_service_without_its_key_are_refused(notebook, provider):

@@ -9,7 +9,7 @@ import pytest
 from nbconvo.errors import AuthenticationFailed, ServerFailed, ServiceError
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services import ChatService, ModelInfo, OpenAIService, OpenRouterService
-from nbconvo.services.chat import read_usage
+from nbconvo.services.chat_reading import read_usage
 
 URL = "http://127.0.0.1:8080/v1"
 ASKED = (Message(role="system", content="Be funny."), Message(role="user", content="Whale?"))
@@ -204,8 +204,52 @@ def test_usage_holds_what_its_details_tell():
         ({"cost": {"total_cost": 0.5}}, Usage(9, 1, cost=0.5, requests=1)),
         ({"cost": {}}, Usage(9, 1, requests=1)),
         ({"cost": "free"}, Usage(9, 1, requests=1)),
+        ({"cost": -1}, Usage(9, 1, requests=1)),
+        ({"cost": True}, Usage(9, 1, requests=1)),
+        ({"reasoning_tokens": 1}, Usage(9, 1, 0, 1, requests=1)),
+        ({"total_tokens": 10}, Usage(9, 1, requests=1)),
+        ({"total_tokens": 60}, Usage(9, 51, 0, 50, requests=1)),
+        (
+            {"total_tokens": 60, "completion_tokens_details": {"reasoning_tokens": 50}},
+            Usage(9, 51, 0, 50, requests=1),
+        ),
+        (
+            {"prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 5}},
+            Usage(9, 1, 2, requests=1, cache_write_tokens=5),
+        ),
+        (
+            {
+                "cost": 0.25,
+                "is_byok": True,
+                "cost_details": {"upstream_inference_cost": 0.5},
+            },
+            Usage(9, 1, cost=0.75, requests=1),
+        ),
+        (
+            {
+                "cost": 0.25,
+                "is_byok": False,
+                "cost_details": {"upstream_inference_cost": 0.25},
+            },
+            Usage(9, 1, cost=0.25, requests=1),
+        ),
     ],
-    ids=["nulls", "DeepSeek", "Perplexity", "no total", "no number"],
+    ids=[
+        "nulls",
+        "DeepSeek",
+        "Perplexity",
+        "no total",
+        "no number",
+        "less than none",
+        "no amount",
+        "Perplexity's reasoning",
+        "all told",
+        "Google",
+        "xAI",
+        "a written cache",
+        "a key of the user's own",
+        "a key of the service",
+    ],
 )
 def test_usage_is_read_in_each_services_form(more: dict, usage: Usage):
     assert read_usage({"prompt_tokens": 9, "completion_tokens": 1, **more}) == usage
@@ -226,6 +270,42 @@ def test_models_are_listed_in_the_services_order():
     assert service.models({}) == ()
     assert service.models_request().url == f"{URL}/models"
     assert service.models_request().body is None
+
+
+@pytest.mark.parametrize(
+    ("told", "model"),
+    [
+        ({"id": "models/gemini-x"}, ModelInfo("gemini-x")),
+        ({"id": "a", "context_window": 131072}, ModelInfo("a", 131072)),
+        ({"id": "a", "max_context_length": 32768}, ModelInfo("a", 32768)),
+        ({"id": "a", "max_model_len": 4096}, ModelInfo("a", 4096)),
+        ({"id": "a", "meta": {"n_ctx_train": 2048}}, ModelInfo("a", 2048)),
+        ({"id": "a", "context_length": 0, "meta": None}, ModelInfo("a")),
+        (
+            {"id": "a", "pricing": {"prompt": "0.0000025", "completion": "0.00001"}},
+            ModelInfo("a", None, 2.5, 10.0),
+        ),
+        ({"id": "a", "pricing": {"prompt": "0", "completion": "-1"}}, ModelInfo("a", None, 0.0)),
+        ({"id": "a", "pricing": {"input": 0.18, "output": 0.59}}, ModelInfo("a", None, 0.18, 0.59)),
+        ({"id": "a", "pricing": {"prompt": "dear", "completion": "1e999999"}}, ModelInfo("a")),
+        ({"id": "a", "pricing": "free"}, ModelInfo("a")),
+    ],
+    ids=[
+        "Google",
+        "Groq",
+        "Mistral",
+        "vLLM",
+        "llama.cpp",
+        "none",
+        "OpenRouter",
+        "it depends",
+        "Together",
+        "no prices",
+        "no price list",
+    ],
+)
+def test_a_model_is_read_in_each_services_form(told: dict, model: ModelInfo):
+    assert ChatService(base_url=URL).models({"data": [told]}) == (model,)
 
 
 # --- events that came together -------------------------------------------------------------
@@ -253,6 +333,8 @@ def test_what_is_only_more_text_is_joined():
         {"choices": [{"delta": {"content": "B", "reasoning": "Hm."}}]},
         {"choices": [{"delta": {"content": "B", "reasoning_content": "Hm."}}]},
         {"choices": [{"delta": {"refusal": "No."}}]},
+        {"choices": [{"delta": {"content": "B", "tool_calls": [{"id": "a"}]}}]},
+        {"choices": [{"delta": {"content": "B", "reasoning_details": [{"text": "Hm."}]}}]},
         {"choices": [{"delta": {"content": "B"}, "index": 1}]},
         {"choices": [{"delta": {"content": "B"}, "finish_reason": "stop"}]},
         {"choices": [{"delta": {"content": "B"}}, {"delta": {"content": "C"}, "index": 1}]},

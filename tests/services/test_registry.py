@@ -17,6 +17,7 @@ from nbconvo.services import (
     OpenAIService,
     OpenRouterService,
     Request,
+    registry,
 )
 
 SECRET = "sk-proj-Zq81_xYw27vUt96sRq35pOn48mLk"
@@ -26,7 +27,9 @@ URL = "http://127.0.0.1:8080/v1"
 @pytest.fixture
 def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry of the test's own."""
-    monkeypatch.setattr(services, "_registry", dict(services._registry))
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    monkeypatch.setattr(registry, "_broken", {})
+    monkeypatch.setattr(registry, "_offered", None)
 
 
 # --- by name -------------------------------------------------------------------------------

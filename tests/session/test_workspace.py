@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import nbconvo
+from nbconvo import services
 from nbconvo.errors import UnknownName
 from nbconvo.session import Session, workspace
 from nbconvo.session.workspace import split_model
@@ -114,3 +115,32 @@ def test_an_empty_variable_is_no_configuration(provider, monkeypatch):
 
 def _io_threads() -> int:
     return sum(thread.name == "nbconvo-io" for thread in threading.enumerate())
+
+
+def test_the_default_service_is_the_first_whose_key_is_found(monkeypatch):
+    order = [
+        "openai",
+        "openrouter",
+        "gemini",
+        "groq",
+        "mistral",
+        "deepseek",
+        "xai",
+        "together",
+        "perplexity",
+    ]
+    assert [name for name in workspace.ORDER if name != "anthropic"] == order
+    assert workspace.default_service().name == "offline"
+    for name in reversed(order):
+        monkeypatch.setenv(services.get(name).key_variable, "made-up")
+        assert workspace.default_service() is services.get(name)
+
+
+def test_an_address_in_the_environment_makes_a_service_the_default(monkeypatch):
+    monkeypatch.setenv("GROQ_BASE_URL", "http://127.0.0.1:9/v1")
+    assert workspace.default_service().name == "groq"
+
+
+def test_a_server_on_this_machine_is_never_the_default_unasked(monkeypatch):
+    monkeypatch.setenv("OLLAMA_BASE_URL", "http://127.0.0.1:9/v1")
+    assert workspace.default_service().name == "offline"

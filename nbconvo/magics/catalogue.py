@@ -1,0 +1,88 @@
+"""What there is to ask: the services, and the models of one."""
+
+from __future__ import annotations
+
+import os
+
+from nbconvo import services
+from nbconvo.display.table import Table
+from nbconvo.errors import InputError
+from nbconvo.services.checks import shown_url
+from nbconvo.session.workspace import workspace
+
+__all__ = ["key_of", "models_table", "services_table"]
+
+
+def services_table() -> Table:
+    """Return each service with its key (found or not), address and limits, or why it is broken."""
+    default, rows = workspace.default_service(), []
+    known: dict[services.BaseService, str] = {}
+    for name, service in services.registered():
+        if isinstance(service, str):
+            rows.append((name, "broken", service, "", ""))
+        else:
+            known[service] = name
+    in_use = (default, *(session.service for session in workspace))
+    listed = [
+        (
+            known.get(service, service.name) + (" (default)" if service is default else ""),
+            key_of(service),
+            _address_of(service),
+            *map(_limit, (service.max_requests_per_minute, service.max_tokens_per_minute)),
+        )
+        for service in dict.fromkeys((*known, *in_use))
+    ]
+    header = ("service", "key", "address", "requests/min", "tokens/min")
+    return Table(header, (*listed, *rows))
+
+
+def models_table(name: str | None = None, wanted: str = "") -> Table:
+    """Return the models that a service offers, those with ``wanted`` in their names.
+
+    Prices are US dollars for a million tokens, where the service tells them.
+
+    Raises:
+        UnknownName: If there is no such service.
+        MissingKey, ServiceError: If it does not list its models.
+    """
+    service = services.get(name) if name else workspace.default_service()
+
+    async def offered() -> tuple[services.ModelInfo, ...]:
+        return await workspace.client.models(service)
+
+    rows = tuple(
+        (
+            model.id,
+            f"{model.context:,}" if model.context else "",
+            _price(model.input_price),
+            _price(model.output_price),
+        )
+        for model in workspace.bridge.run(offered(), nested=workspace.nested)
+        if wanted.casefold() in model.id.casefold()
+    )
+    none = f"{service.name} has no model with {wanted!r} in its name" if wanted else "no models"
+    return Table(("model", "context", "$/M in", "$/M out"), rows, empty=none)
+
+
+def key_of(service: services.BaseService) -> str:
+    """Return in words whether the key of ``service`` is found, and where."""
+    if service.key is None:
+        return f"{service.key_variable} missing" if service.needs_key else "not needed"
+    return f"{service.key_variable} found" if os.environ.get(service.key_variable) else "given"
+
+
+def _address_of(service: services.BaseService) -> str:
+    if service.listed_as == "offline":
+        return "started on first use"
+    try:
+        return shown_url(service.base_url)
+    except InputError:
+        return f"{service.address_variable} missing"
+
+
+def _limit(limit: float | None) -> str:
+    return "none" if limit is None else f"{limit:,g}"
+
+
+def _price(price: float | None) -> str:
+    return "" if price is None else f"${price:,.4f}".rstrip("0").rstrip(".")
