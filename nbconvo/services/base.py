@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,17 @@ from nbconvo.keys import Key, Masked
 from nbconvo.messages import Delta, Message
 from nbconvo.services.checks import (
     as_key,
+    check_headers,
     check_positive,
+    checked_price,
     checked_text,
     checked_url,
+    is_loopback,
     masked,
     shown_url,
+    unseen_url,
 )
+from nbconvo.services.credentials import Found, credentials
 from nbconvo.services.failures import failure
 
 __all__ = ["BaseService", "Feature", "ModelInfo", "Request"]
@@ -58,12 +62,13 @@ class ModelInfo:
 class BaseService:
     """A service that answers over HTTP. Subclass it, and say how a request and a reply look.
 
-    A subclass sets ``name``, ``address`` and, where they exist, ``key_variable`` and
+    A subclass sets ``name``, ``address`` and, where they exist, ``key_variables`` and
     ``default_model``, and defines :meth:`request`, :meth:`deltas` and :meth:`reply`.
     No state of a request may be kept on ``self``: many run at once.
 
     Args:
-        api_key: The key; by default the environment's ``<NAME>_API_KEY``.
+        api_key: The key; by default the one that was asked for with ``%convo key``, else
+            ``<NAME>_API_KEY`` in the environment or in ``.env``, else that of the system keyring.
         base_url: The address; by default ``<NAME>_BASE_URL``, else the service's own.
         max_requests_per_minute: Rate limit to keep; ``None`` is none.
         max_tokens_per_minute: Rate limit to keep, input and output together; ``None`` is none.
@@ -75,6 +80,8 @@ class BaseService:
             them and its reply. Waiting for a limit does not count.
         headers: Sent with every request, over the service's own.
         name: What to call it, where the class's own name does not tell enough.
+        price: US dollars for a million tokens of the prompt and of the reply, where no list tells
+            them, or another price is agreed; ``(0, 0)`` where nobody charges.
 
     Raises:
         InputError: If a number is not positive, a text is none, or ``base_url`` is not an http
@@ -93,6 +100,10 @@ class BaseService:
     features: ClassVar[frozenset[Feature]] = frozenset()
     #: The header whose value tells the service that a request is one it may know already.
     idempotency_header: ClassVar[str | None] = None
+    #: The environment variables that may hold the key, by default ``<NAME>_API_KEY`` alone.
+    key_variables: ClassVar[tuple[str, ...]] = ()
+    #: Whether it asks for no key even at its own address: a server on this machine.
+    keyless: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -108,9 +119,12 @@ class BaseService:
         total_timeout: float = 1800.0,
         headers: Mapping[str, str] | None = None,
         name: str | None = None,
+        price: tuple[float, float] | None = None,
     ) -> None:
         # First of all: a traceback that shows local variables must not show these.
-        api_key, headers = as_key(api_key), masked(headers)
+        headers, base_url = masked(headers), unseen_url(base_url)
+        api_key = as_key(api_key)
+        check_headers(headers)
         for label, value in (
             ("max_requests_per_minute", max_requests_per_minute),
             ("max_tokens_per_minute", max_tokens_per_minute),
@@ -136,35 +150,75 @@ class BaseService:
         self.connect_timeout = connect_timeout
         self.total_timeout = total_timeout
         self.headers = headers
+        self._price = checked_price(price)
 
     @property
     def base_url(self) -> str:
         """The address in force: the argument, else the environment's, else the service's own."""
         if self._base_url:
             return self._base_url
-        variable = os.environ.get(f"{self._variable_prefix}_BASE_URL")
+        variable = unseen_url(credentials.variable(self.address_variable))
         url = checked_url(variable) if variable else self.address
         if not url:
             raise InputError(f"service {self.name!r} has no address; pass base_url=")
         return url
 
     @property
+    def address_variable(self) -> str:
+        """The environment variable that leads it elsewhere."""
+        return f"{self._variable_prefix}_BASE_URL"
+
+    @property
     def key_variable(self) -> str:
-        """The environment variable that holds the key."""
-        return f"{self._variable_prefix}_API_KEY"
+        """The environment variable that holds the key; where none does, the first that could."""
+        named = self._key_variables
+        return next((name for name in named if credentials.variable(name)), named[0])
 
     @property
     def key(self) -> Key | None:
-        """The key in force, or ``None``. It never prints."""
-        if isinstance(self._key, Key):
-            return self._key
-        value = os.environ.get(self.key_variable, "").strip()
-        return Key(value) if value else None
+        """The key in force, or ``None``. It never prints.
+
+        The system keyring, asked where nothing else tells, may take seconds, the first time
+        only; see :attr:`key_at_hand`.
+        """
+        found = self._found_key
+        return None if found is None else found.key
+
+    @property
+    def found_in(self) -> str | None:
+        """Where the key was found; ``None`` if it was not.
+
+        ``argument``, the name of the environment variable, ``.env``, ``keyring``, or ``asked``.
+        """
+        found = self._found_key
+        return None if found is None else found.where
+
+    @property
+    def key_at_hand(self) -> bool:
+        """Whether :attr:`key` is told at once, found or not."""
+        return credentials.at_hand(self.name, self._key_variables, self._key)
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether a key or an address of the user's was found; the keyring is not asked."""
+        found = credentials.without_keyring(self.name, self._key_variables, self._key)
+        return found is not None or bool(credentials.variable(self.address_variable))
 
     @property
     def needs_key(self) -> bool:
         """Whether requests are refused without a key: at the service's own address only."""
-        return self.base_url == self.address
+        return not self.keyless and self.base_url == self.address
+
+    @property
+    def price(self) -> tuple[float, float] | None:
+        """US dollars for a million tokens of prompt and reply, where it is not a list that tells.
+
+        Nothing is charged by a server on this machine that is meant to run models itself. Of
+        another one here it is not known: it may pass requests on to a service that is paid.
+        """
+        if self._price is None and self.keyless and is_loopback(self.base_url):
+            return (0.0, 0.0)
+        return self._price
 
     @property
     def account(self) -> tuple[str, Key | None]:
@@ -181,12 +235,20 @@ class BaseService:
     def _variable_prefix(self) -> str:
         return re.sub(r"\W", "_", self.name).upper()
 
+    @property
+    def _key_variables(self) -> tuple[str, ...]:
+        return self.key_variables or (f"{self._variable_prefix}_API_KEY",)
+
+    @property
+    def _found_key(self) -> Found | None:
+        return credentials.find(self.name, self._key_variables, self._key)
+
     def checked_key(self) -> Key | None:
         """Return the key, or raise ``MissingKey`` where one is needed and there is none."""
         if (key := self.key) is None and self.needs_key:
             raise MissingKey(
-                f"{self.name} needs a key: set {self.key_variable} before Jupyter starts, or in a "
-                f"cell: import os, getpass; os.environ[{self.key_variable!r}] = getpass.getpass(); "
+                f"{self.name} needs a key: '%convo key {self.typed_as}' asks for it; or set "
+                f"{self.key_variable} in the environment or in a file .env beside the notebook; "
                 "without one there is --service offline"
             )
         if key is not None and not key.reveal().isprintable():

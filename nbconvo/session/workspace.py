@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from nbconvo.bridge import Bridge
 from nbconvo.errors import UnknownName
 from nbconvo.offline.service import OfflineService
 from nbconvo.services import BaseService
+from nbconvo.services.credentials import credentials
 
 if TYPE_CHECKING:
     from nbconvo.client import AccountUsage, Client
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Workspace", "split_model", "workspace"]
 
 services.register("offline", OfflineService)
+credentials.reads_dotenv = lambda: host.settings().dotenv
 
 
 class Workspace:
@@ -108,16 +109,15 @@ class Workspace:
     def default_service(self) -> BaseService:
         """The service of sessions that name none.
 
-        The configured one, else the first whose key or address the environment holds, else the
-        offline service.
+        The configured one, else the first whose key or address is found without the keyring, else
+        the offline service.
         """
         if name := self.settings.resolved("service"):
             return services.get(name)
         if (model := self.settings.resolved("model")) and (named := split_model(model)[0]):
             return named
         for name in ("openai", "openrouter"):
-            prefix = name.upper()
-            if os.environ.get(f"{prefix}_API_KEY") or os.environ.get(f"{prefix}_BASE_URL"):
+            if services.get(name).is_set_up:
                 return services.get(name)
         return services.get("offline")
 
