@@ -28,6 +28,7 @@ _KEY_LIKE = re.compile(
 # sk-proj-, gsk_, sk-ant-api03-: the same in the keys of many, so no secret.
 _PREFIX = re.compile(r"(?:[a-z]+[-_]|api\d\d-|v\d-)*|AIza")
 
+_MASKS = re.compile(r"(?:\[key\]){2,}")
 _LONG = 12  # characters from which on pieces of a key are looked for, not it as a whole only
 _PIECE = 6
 _REMEMBERED = 64
@@ -96,7 +97,7 @@ def scrub(text: str, *keys: Key | None) -> str:
         if len(secret) >= 4:
             for pattern in _patterns(secret):
                 text = pattern.sub(_MASK, text)
-    return _KEY_LIKE.sub(_MASK, text)
+    return _MASKS.sub(_MASK, _KEY_LIKE.sub(_MASK, text))
 
 
 @functools.lru_cache(maxsize=2 * _REMEMBERED)
@@ -116,7 +117,12 @@ def _written(letter: str) -> str:
     """Return the ways in which a letter is written: itself, in a URL, in JSON or in HTML."""
     code = ord(letter)
     in_url = "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass"))
-    ways = [rf"\\{{0,3}}{re.escape(letter)}", f"(?i:{in_url})", rf"(?i:\\{{1,3}}u{code:04x})", f"&#{code};"]
+    ways = [
+        rf"\\{{0,3}}{re.escape(letter)}",
+        f"(?i:{in_url})",
+        rf"(?i:\\{{1,3}}u{code:04x})",
+        f"&#{code};",
+    ]
     if letter == " ":
         ways.append(r"\+")
     return f"(?:{'|'.join(ways)})"

@@ -44,9 +44,13 @@ class Usage:
         output_tokens: Tokens of the reply, reasoning included.
         cached_tokens: The part of ``input_tokens`` that the service read from its cache.
         reasoning_tokens: The part of ``output_tokens`` that was reasoning.
-        cost: US dollars as the service itself reported them; ``None`` is unknown, never 0.
+        cost: US dollars, as the service itself reported them or as computed from a price; ``None``
+            is unknown, never 0.
         requests: Number of requests that are counted here.
         estimated: Whether a token count is our estimate, not the service's figure.
+        cache_write_tokens: The part of ``input_tokens`` that the service put in its cache, where it
+            has a price of its own.
+        priced: Whether the cost, or a part of it, was computed and not told by the service.
     """
 
     input_tokens: int = 0
@@ -56,6 +60,8 @@ class Usage:
     cost: float | None = None
     requests: int = 0
     estimated: bool = False
+    cache_write_tokens: int = 0
+    priced: bool = False
 
     @property
     def total_tokens(self) -> int:
@@ -71,6 +77,8 @@ class Usage:
             self._cost_with(other),
             self.requests + other.requests,
             self.estimated or other.estimated,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.priced or other.priced,
         )
 
     def _cost_with(self, other: Usage) -> float | None:

@@ -31,6 +31,9 @@ HEAVY = {
     "pygments",
     "pandas",
     "nest_asyncio2",
+    "dotenv",
+    "genai_prices",
+    "keyring",
 }
 
 # Runs with IPython up; tells what ``doing`` brings in, starts, opens and prints.

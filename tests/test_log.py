@@ -372,6 +372,8 @@ def test_all_that_is_known_is_there():
             "reasoning_tokens": 0,
             "requests": 1,
             "estimated": False,
+            "cache_write_tokens": 0,
+            "priced": False,
         },
         "finish_reason": "stop",
         "seconds": 0.5,

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from nbconvo import prices
 from nbconvo.errors import InputError, MissingKey, ServiceError
 from nbconvo.keys import Key, Masked
-from nbconvo.messages import Delta, Message
+from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services.checks import (
     as_key,
     check_headers,
@@ -149,7 +150,7 @@ class BaseService:
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.total_timeout = total_timeout
-        self.headers = headers
+        self.headers: Mapping[str, str] = headers
         self._price = checked_price(price)
 
     @property
@@ -234,6 +235,20 @@ class BaseService:
     @property
     def _variable_prefix(self) -> str:
         return re.sub(r"\W", "_", self.name).upper()
+
+    @property
+    def has_list_price(self) -> bool:
+        """Whether a list may tell its price: that is never known of a server on this machine."""
+        return self.price is None and not is_loopback(self.base_url)
+
+    def priced(self, usage: Usage, *models: str | None) -> Usage:
+        """Return ``usage`` with its cost, unless that was told or is not known.
+
+        ``models`` are the names of the model that answered, the most exact first.
+        """
+        if usage.cost is None and (self.has_list_price or self.price is not None):
+            return prices.priced(usage, self.base_url, models, self.price)
+        return usage
 
     @property
     def _key_variables(self) -> tuple[str, ...]:
@@ -356,7 +371,7 @@ class BaseService:
         headers: dict[str, str] = {"Accept": "application/json"}
         if key is not None:
             headers["Authorization"] = Masked("Bearer " + key.reveal())
-        return headers | self.headers
+        return {**headers, **self.headers}
 
     def __repr__(self) -> str:
         limits = "".join(

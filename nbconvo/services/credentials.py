@@ -86,8 +86,8 @@ class Credentials:
             if value := os.environ.get(name, "").strip():
                 return Found(Key(value), name)
         for name in variables:
-            if value := self._in_dotenv(name):
-                return Found(Key(value), _DOTENV)
+            if written := self._in_dotenv(name):
+                return Found(Key(written), _DOTENV)
         return None
 
     def at_hand(self, service: str, variables: Sequence[str], given: Key | None = None) -> bool:

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Unpack
 
 from nbconvo.bridge import Job
+from nbconvo.budget import Budget, checked_budget
 from nbconvo.configs import checked_options
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
@@ -42,6 +43,8 @@ class Session:
         service: A known name, the http address of a compatible server, or a service.
         model: A model of the service; ``service:model`` names both.
         tools: Not supported yet.
+        budget: US dollars that its requests may cost in all; a request that would pass it is
+            refused with ``BudgetExceeded``, and so is one whose price is not known.
         options: Options of every request, such as ``temperature`` and ``max_tokens``.
 
     Raises:
@@ -58,12 +61,15 @@ class Session:
         service: str | BaseService | None = None,
         model: str | None = None,
         tools: None = None,
+        budget: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         if tools is not None:
             raise InputError("tools are not supported by this version; leave tools=None")
         self.name = _checked_name(name)
         self._profile = Profile.of(system, service, model, options)
+        remedy = f"%session {name} --budget {{}}" if name else "set_budget({})"
+        self._budget = Budget(f"{name or 'the session'}'s budget", remedy, checked_budget(budget))
         self._record = Record(workspace.changed)
         self._line = Line(repr(name) if name else "the session")
         self._turns = Turns(workspace.changed)
@@ -179,6 +185,16 @@ class Session:
         return self.conversation.usage
 
     @property
+    def cost(self) -> float | None:
+        """US dollars that all replies took; ``None`` if that is not known of each."""
+        return self.usage.cost
+
+    @property
+    def budget(self) -> float | None:
+        """US dollars that its requests may cost in all; :meth:`set_budget` changes it."""
+        return self._budget.limit
+
+    @property
     def last(self) -> Reply | None:
         """The last reply of the active path."""
         message = self.conversation.last
@@ -221,6 +237,14 @@ class Session:
         if "model" in checked:
             raise InputError("the model is not an option: change it with set_model()")
         self._change(self._profile.but(options={**self._profile.options, **checked}))
+
+    def set_budget(self, budget: float | None) -> None:
+        """Change what its requests may cost in all, those before included; ``None``: no limit.
+
+        Raises:
+            InputError: If it is below 0 or no number.
+        """
+        self._budget.limit = checked_budget(budget)
 
     def set_dir(self, dir: str | os.PathLike[str] | None) -> None:
         """Log to another directory from now on, with all said so far; ``None`` ends the log.
@@ -408,9 +432,12 @@ class Session:
                 workspace.changed()
                 if waits:
                     yield [Delta(notice="")]
-                async with aclosing(turn.take(self._record, workspace.client)) as batches:
+                async with aclosing(self._taken(turn)) as batches:
                     async for batch in batches:
                         yield batch
+
+    def _taken(self, turn: Turn) -> AsyncGenerator[Sequence[Delta | Reply]]:
+        return turn.take(self._record, workspace.client, (self._budget, workspace.budget))
 
     async def _whole(self, ask: Ask) -> Reply:
         reply = None

@@ -9,8 +9,10 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from nbconvo.budget import Budget
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Halted
+from nbconvo.keys import scrub
 from nbconvo.messages import Cell, Delta, Message
 from nbconvo.services import BaseService
 from nbconvo.session.profile import Profile
@@ -160,7 +162,9 @@ class Turn:
         self.parent = parent_of(self.ask, record)
         self.begun = True
 
-    async def take(self, record: Record, client: Client) -> AsyncGenerator[Sequence[Delta | Reply]]:
+    async def take(
+        self, record: Record, client: Client, budgets: Sequence[Budget] = ()
+    ) -> AsyncGenerator[Sequence[Delta | Reply]]:
         """Yield the deltas of the reply, together as they came, then the reply as a whole.
 
         The turn is put on record at its end, the user's message and the reply together: a failure
@@ -170,7 +174,7 @@ class Turn:
         ask, tally = self.ask, self.tally
         parent, messages = self.parent, _sent(self.ask, self.asked, record)
         tally.begin()
-        stream = client.batches(ask.service, messages, ask.model, ask.options)
+        stream = client.batches(ask.service, messages, ask.model, ask.options, budgets=budgets)
         try:
             async with aclosing(stream) as batches:
                 async for batch in batches:
@@ -186,14 +190,18 @@ class Turn:
             tally.estimate(messages)
             if replies := self._replies("cut"):
                 record.commit([*self.asked, replies[0]], parent, replies[1:], active=False)
-            record.note("error", error=type(error).__name__, text=str(error), asked=ask.content)
+            record.note(
+                "error", error=type(error).__name__, text=scrub(str(error)), asked=ask.content
+            )
             raise
         replies = self._replies()
         record.commit([*self.asked, replies[0]], parent, replies[1:])
         yield [Reply(replies[0], tuple(reply.content for reply in replies))]
 
     def _replies(self, reason: str | None = None) -> list[Message]:
-        ask = self.ask
+        ask, tally = self.ask, self.tally
+        if tally.usage is not None:
+            tally.usage = ask.service.priced(tally.usage, tally.model, ask.model)
         return self.tally.messages(ask.name, ask.service.name, ask.model, reason)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbconvo import host, services
 from nbconvo.bridge import Bridge
+from nbconvo.budget import Budget
 from nbconvo.errors import UnknownName
 from nbconvo.offline.service import OfflineService
 from nbconvo.services import BaseService
@@ -38,6 +39,7 @@ class Workspace:
         self.bridge = Bridge(self._close_client)
         self._current = self.DEFAULT
         self._watchers: tuple[Callable[[], None], ...] = ()
+        self._budget = Budget("the kernel's budget", "%config NbConvo.budget = {}")
         self._sessions: dict[str, Session] = {}
         self._client: Client | None = None
         self._inherited: list[Client] = []
@@ -75,6 +77,12 @@ class Workspace:
     def nested(self) -> bool:
         """Whether the kernel's own event loop is to turn while a cell waits."""
         return self.settings.loop == "kernel"
+
+    @property
+    def budget(self) -> Budget:
+        """What all requests of the process may cost together, as it is set now."""
+        self._budget.limit = self.settings.budget
+        return self._budget
 
     @property
     def client(self) -> Client:
