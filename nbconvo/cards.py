@@ -16,7 +16,19 @@ from nbconvo.markdown import STYLE as _REPLY_STYLE
 from nbconvo.media import thumbnail
 from nbconvo.messages import Attachment, Message, Usage
 
-__all__ = ["STYLE", "Card", "around", "dollars", "enclosed", "footer", "html", "hue", "text", "why"]
+__all__ = [
+    "STYLE",
+    "Card",
+    "around",
+    "cost",
+    "dollars",
+    "enclosed",
+    "footer",
+    "html",
+    "hue",
+    "text",
+    "why",
+]
 
 # Each has a contrast of 5 to its white initial, and of 3.5 to JupyterLab's dark background.
 _HUES = (
@@ -152,7 +164,7 @@ def footer(message: Message) -> tuple[str, ...]:
         ":".join(part for part in (message.service, message.model) if part),
         _tokens(message.usage) if message.usage else "",
         "" if message.seconds is None else _seconds(message.seconds),
-        dollars(message.usage.cost) if message.usage and message.usage.cost is not None else "",
+        cost(message.usage) if message.usage else "",
         "" if message.finish_reason == "stop" else message.finish_reason or "",
     )
     # The service names its model and its reasons: in a terminal these could be escapes.
@@ -273,6 +285,16 @@ def _seconds(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def cost(usage: Usage) -> str:
+    """Return what usage cost, ``~`` where it was computed; nothing where that is unknown.
+
+    Nothing either where nobody charges: that is no news of each reply of a local server.
+    """
+    if usage.cost is None or (usage.priced and not usage.cost):
+        return ""
+    return ("~" if usage.priced else "") + dollars(usage.cost)
 
 
 def dollars(cost: float) -> str:

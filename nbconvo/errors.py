@@ -11,6 +11,7 @@
     ├── Unfit                   the reply does not keep to the schema that was asked for
     ├── LogError                the log or an export cannot be written or read
     ├── RequestTooLarge         larger than the rate limit can ever admit
+    ├── BudgetExceeded          it would pass a budget, or one that can't be kept is set
     └── ServiceError            the service did not answer as asked
         ├── BadRequest          400, 413, 422: the request itself is refused
         ├── AuthenticationFailed  401, 403
@@ -30,9 +31,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nbconvo.keys import scrub
+
 __all__ = [
     "AuthenticationFailed",
     "BadRequest",
+    "BudgetExceeded",
     "Busy",
     "ConnectionFailed",
     "Halted",
@@ -65,7 +69,11 @@ class _OneLine:
 
 
 class NbConvoError(_OneLine, Exception):
-    """Base of all errors that nbconvo raises on purpose."""
+    """Base of all errors that nbconvo raises on purpose; no text of one holds a key."""
+
+    def __init__(self, *args: object) -> None:
+        # Here, where all texts pass: what was typed, and what a service or a server said.
+        super().__init__(*(scrub(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class InputError(NbConvoError):
@@ -120,6 +128,10 @@ class RequestTooLarge(NbConvoError):
     """The request holds more tokens than the limiter admits in a whole minute."""
 
 
+class BudgetExceeded(NbConvoError):
+    """The request would pass a budget, or its price is not known; nothing was sent."""
+
+
 class ServiceError(NbConvoError):
     """The service did not answer as asked.
 
@@ -143,7 +155,7 @@ class ServiceError(NbConvoError):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
+        self.code = None if code is None else scrub(code)
         self.retry_after = retry_after
         if retryable is not None:
             self.retryable = retryable

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import re
+from collections.abc import Iterator
 
-__all__ = ["Key", "Masked", "scrub"]
+__all__ = ["Key", "Masked", "remember", "scrub"]
 
 _MASK = "[key]"
 
@@ -22,6 +25,16 @@ _KEY_LIKE = re.compile(
     """,
     re.VERBOSE,
 )
+# sk-proj-, gsk_, sk-ant-api03-: the same in the keys of many, so no secret.
+_PREFIX = re.compile(r"(?:[a-z]+[-_]|api\d\d-|v\d-)*|AIza")
+
+_MASKS = re.compile(r"(?:\[key\]){2,}")
+_LONG = 12  # characters from which on pieces of a key are looked for, not it as a whole only
+_PIECE = 6
+_REMEMBERED = 64
+
+# The keys that this process has used, newest last: what prints a text need not know whose it is.
+_known: tuple[str, ...] = ()
 
 
 class Key:
@@ -30,7 +43,8 @@ class Key:
     __slots__ = ("_secret",)
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
+        # A traceback that shows local variables shows this one.
+        self._secret = secret = Masked(secret)
 
     def reveal(self) -> str:
         """Return the secret itself, to be put in a request and nowhere else."""
@@ -52,7 +66,7 @@ class Key:
 
 
 class Masked(str):
-    """A header value that a traceback with local variables does not give away."""
+    """A text, such as a header's value, that a traceback with local variables does not show."""
 
     __slots__ = ()
 
@@ -60,13 +74,75 @@ class Masked(str):
         return "'***'"
 
 
+def remember(secret: str) -> None:
+    """Have :func:`scrub` look for ``secret`` in every text from now on.
+
+    One of fewer than 12 characters is a word that servers without keys are given, such as
+    ``ollama``: it would make other texts unreadable, so it is looked for only where it is told.
+    """
+    global _known
+    if len(secret) >= _LONG and secret not in _known:
+        # Replaced whole: another thread may be reading it.
+        _known = (*_known[1 - _REMEMBERED :], Masked(secret))
+
+
 def scrub(text: str, *keys: Key | None) -> str:
-    """Return ``text`` without the given keys, pieces of them, or anything that looks like one."""
-    for key in keys:
-        if key is None or len(secret := key.reveal()) < 4:
-            continue
-        text = text.replace(secret, _MASK)
-        if len(secret) >= 12:
-            head, tail = re.escape(secret[:6]), re.escape(secret[-4:])
-            text = re.sub(rf"{head}\S*|(?<!\S)\S*{tail}(?!\w)", _MASK, text)
-    return _KEY_LIKE.sub(_MASK, text)
+    """Return ``text`` without keys, pieces of them, or anything that looks like one.
+
+    Looked for are the keys given, and those that the process has used, as they are and as URLs,
+    JSON and Basic headers write them.
+    """
+    given = [key.reveal() for key in keys if key is not None]
+    for secret in dict.fromkeys((*given, *_known)):
+        if len(secret) >= 4:
+            for pattern in _patterns(secret):
+                text = pattern.sub(_MASK, text)
+    return _MASKS.sub(_MASK, _KEY_LIKE.sub(_MASK, text))
+
+
+@functools.lru_cache(maxsize=2 * _REMEMBERED)
+def _patterns(secret: str) -> tuple[re.Pattern[str], ...]:
+    found = [re.compile("".join(map(_written, secret)))]
+    if len(secret) >= _LONG:
+        found += [re.compile(f"(?<![\\w+/-])[\\w+/-]*(?:{'|'.join(_in_base64(secret))})[\\w+/=-]*")]
+        if pieces := list(_pieces(secret)):
+            # Neighbouring pieces overlap: each takes what follows of a mask, or of the key.
+            found += [re.compile(f"(?:{'|'.join(pieces)})[\\w*…•-]*")]
+        head, tail = re.escape(secret[:_PIECE]), re.escape(secret[-4:])
+        found += [re.compile(rf"{head}\S*|(?<!\S)\S*{tail}(?!\w)")]
+    return tuple(found)
+
+
+def _written(letter: str) -> str:
+    """Return the ways in which a letter is written: itself, in a URL, in JSON or in HTML."""
+    code = ord(letter)
+    in_url = "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass"))
+    ways = [
+        rf"\\{{0,3}}{re.escape(letter)}",
+        f"(?i:{in_url})",
+        rf"(?i:\\{{1,3}}u{code:04x})",
+        f"&#{code};",
+    ]
+    if letter == " ":
+        ways.append(r"\+")
+    return f"(?:{'|'.join(ways)})"
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """Yield what base64 makes of the secret wherever it begins, without its uncertain edges."""
+    data = secret.encode("utf-8", "surrogatepass")
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + data)
+        certain = encoded[4 if before else 0 : len(encoded) // 4 * 4 - 4].decode()
+        yield re.escape(certain)
+        yield re.escape(certain.translate(str.maketrans("+/", "-_")))
+
+
+def _pieces(secret: str) -> Iterator[str]:
+    """Yield the pieces that no other text holds by chance; none of a key that is made of words."""
+    found = _PREFIX.match(secret)
+    random = secret[found.end() if found else 0 :]
+    if not re.search(r"\d", random) or not re.search(r"[^\W\d]", random):
+        return
+    for start in range(len(random) - _PIECE + 1):
+        yield re.escape(random[start : start + _PIECE])

@@ -49,11 +49,13 @@ class Usage:
         output_tokens: Tokens of the reply, reasoning included.
         cached_tokens: The part of ``input_tokens`` that the service read from its cache.
         reasoning_tokens: The part of ``output_tokens`` that was reasoning.
-        cost: US dollars as the service itself reported them; ``None`` is unknown, never 0.
+        cost: US dollars, as the service itself reported them or as computed from a price; ``None``
+            is unknown, never 0.
         requests: Number of requests that are counted here.
         estimated: Whether a token count is our estimate, not the service's figure.
         cache_write_tokens: The part of ``input_tokens`` that the service put in its cache, where it
             has a price of its own.
+        priced: Whether the cost, or a part of it, was computed and not told by the service.
     """
 
     input_tokens: int = 0
@@ -64,6 +66,7 @@ class Usage:
     requests: int = 0
     estimated: bool = False
     cache_write_tokens: int = 0
+    priced: bool = False
 
     @property
     def total_tokens(self) -> int:
@@ -80,6 +83,7 @@ class Usage:
             self.requests + other.requests,
             self.estimated or other.estimated,
             self.cache_write_tokens + other.cache_write_tokens,
+            self.priced or other.priced,
         )
 
     def updated(self, later: Usage) -> Usage:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 
-from traitlets import Enum, Float, Int, TraitError, Unicode, validate
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, default, validate
 from traitlets.config import Configurable
 
 from nbconvo.errors import InputError
@@ -39,6 +40,27 @@ class NbConvo(Configurable):
     max_rounds = Int(20, min=1, help="Most rounds that an %%exchange may be told to go.").tag(
         config=True
     )
+
+    dotenv = Bool(
+        help="Whether keys and addresses are looked for in the file .env beside the notebook too."
+    ).tag(config=True)
+    budget = Float(
+        None,
+        allow_none=True,
+        help="US dollars that the kernel may spend in all; a request that would pass it is "
+        "refused. None: no budget.",
+    ).tag(config=True)
+
+    @default("dotenv")
+    def _dotenv_of_environment(self) -> bool:
+        return os.environ.get("NBCONVO_DOTENV", "").strip().lower() not in {"0", "false", "no"}
+
+    @validate("budget")
+    def _check_budget(self, proposal: dict[str, float | None]) -> float | None:
+        value = proposal["value"]
+        if value is not None and not 0 <= value < math.inf:
+            raise _BadSetting(f"budget must be dollars, 0 or more, or None, not {value!r}")
+        return value
 
     @validate("repaint")
     def _check_repaint(self, proposal: dict[str, float]) -> float:

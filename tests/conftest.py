@@ -12,6 +12,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from nbconvo.services.credentials import Credentials, credentials
 from nbconvo.session import workspace
 from nbconvo.settings import NbConvo
 from nbconvo.testing import FakeProvider
@@ -25,6 +26,12 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("NBCONVO_") or name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")):
             monkeypatch.delenv(name)
+    monkeypatch.setattr("nbconvo.keys._known", ())  # no test scrubs with the keys of another
+    monkeypatch.setattr("nbconvo.services.base.credentials", fresh := Credentials())
+    fresh.reads_dotenv = credentials.reads_dotenv
+    monkeypatch.setattr("nbconvo.magics.keys.credentials", fresh)
+    monkeypatch.setenv("NBCONVO_DOTENV", "0")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
 
 
 @pytest.fixture(scope="session", autouse=True)

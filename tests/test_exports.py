@@ -35,6 +35,9 @@ HEAVY = {
     "jsonschema",
     "docstring_parser",
     "PIL",
+    "dotenv",
+    "genai_prices",
+    "keyring",
 }
 
 # Runs with IPython up; tells what ``doing`` brings in, starts, opens and prints.

@@ -20,9 +20,10 @@ participants
 session
 client bridge offline widgets
 cards services limiter log host tools
-conversation tokens sse markdown configs settings context schemas media
-messages keys specs
+conversation tokens prices budget sse markdown configs settings context schemas media
+messages specs
 errors
+keys
 """
 ROW_OF = {unit: row for row, units in enumerate(ROWS.split("\n")) for unit in units.split()}
 ALONE = "testing"  # a user's tests load it beside everything else

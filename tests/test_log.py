@@ -373,6 +373,7 @@ def test_all_that_is_known_is_there():
             "requests": 1,
             "estimated": False,
             "cache_write_tokens": 0,
+            "priced": False,
         },
         "finish_reason": "stop",
         "seconds": 0.5,

@@ -63,7 +63,9 @@ def test_an_unknown_loop_is_refused():
 
 def test_every_setting_has_help_and_can_be_configured():
     traits = NbConvo.class_own_traits(config=True)
-    assert set(traits) == {"service", "model", "dir", "loop", "repaint", "max_rounds"}
+    assert set(traits) == {
+        *("service", "model", "dir", "loop", "repaint", "max_rounds", "dotenv", "budget")
+    }
     assert all(trait.help for trait in traits.values())
 
 

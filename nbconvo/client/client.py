@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from nbconvo import prices
+from nbconvo.budget import Budget, Hold
 from nbconvo.client.accounts import Account, Accounts, AccountUsage
 from nbconvo.client.connection import error_of, proxy_for, took_too_long, was_silent
 from nbconvo.client.http import Pool, Response
@@ -102,12 +104,19 @@ class Client:
         options: Mapping[str, Any],
         *,
         bulk: Hashable = None,
+        budgets: Sequence[Budget] = (),
     ) -> AsyncGenerator[list[Delta]]:
-        """As :meth:`stream`, yielding together the deltas that came together."""
-        headers = service.request_headers()  # before anything is opened: the key may be missing
+        """As :meth:`stream`, yielding together the deltas that came together.
+
+        Raises:
+            BudgetExceeded: Before anything is sent: one of ``budgets`` has not so much left.
+        """
+        headers = await _headers(service)  # before anything is opened: the key may be missing
         await self._open(service)
         account = self._account(service)
         ready = Ready.of(service, headers, messages, model, options, account)
+        hold = Hold(budgets, *await self._expected_cost(ready, budgets))
+        hold.check()
         self._accounts.show(account, service)
         limiter, now = account.limiter, asyncio.get_running_loop().time
         left = service.total_timeout
@@ -124,8 +133,9 @@ class Client:
             )
             sent_at = now()
             link = Link(service.timeout, sent_at + left)
-            usage, output, response = None, 0, None
+            usage, output, response, answering = None, 0, None, model
             try:
+                hold.take()
                 if attempt == 1:
                     account.circuit.admit(lambda: _is_alone(limiter))
                 if waits:
@@ -143,6 +153,7 @@ class Client:
                         output += len(delta.text) + len(delta.reasoning)
                         if delta.usage is not None:
                             usage = delta.usage
+                        answering = delta.model or answering
                     if batch:
                         yield batch
                 if usage is None:
@@ -163,6 +174,9 @@ class Client:
                     usage = _estimated(ready, output, usage)
                 is_error = response is not None and response.status >= 400
                 used = 0 if is_error else usage.total_tokens if usage else ready.prompt
+                if usage is not None:
+                    usage = service.priced(usage, answering, model)
+                hold.settle(usage.cost if usage else None, used=usage is not None)
                 account.settle(permit, used if link.reached else None, usage)
             yield [Delta(notice=f"{failed}; trying again in {delay:.3g} s")]
             if not isinstance(failed, RateLimited):  # else the limiter waits
@@ -178,10 +192,12 @@ class Client:
         if type(service).open is not BaseService.open:
             return
         with suppress(aiohttp.ClientError, NbConvoError, OSError):
-            headers, address = service.request_headers(), service.base_url
+            headers, address = await _headers(service), service.base_url
             if address in self._warmed:
                 return
             self._warmed.add(address)
+            if service.has_list_price and not prices.loaded():
+                await asyncio.to_thread(prices.load)
             await self._sleep(_AT_ONCE)
             if not self._accounts.knows(service):
                 pool = self._ensure_connections()[0]
@@ -195,7 +211,7 @@ class Client:
             MissingKey: Before anything is sent.
             ServiceError: If the service does not answer as asked.
         """
-        service.checked_key()
+        headers = await _headers(service)
         await self._open(service)
         request = service.models_request()
         link = Link()
@@ -209,7 +225,7 @@ class Client:
                 response = await http.request(
                     "GET",
                     request.url,
-                    headers=service.request_headers() | dict(request.headers),
+                    headers=headers | dict(request.headers),
                     proxy=proxy_for(request.url),
                     timeout=aiohttp.ClientTimeout(
                         total=service.total_timeout,
@@ -260,6 +276,22 @@ class Client:
         link.heard = math.inf
         return response
 
+    async def _expected_cost(
+        self, ready: Ready, budgets: Sequence[Budget]
+    ) -> tuple[float | None, str]:
+        """Return what a request may cost, if that is known, and what is asked, in words."""
+        service, model = ready.service, ready.model
+        asked = f"{model or 'its model'} at {service.name}"
+        if service.has_list_price and not prices.loaded():
+            # Not here, where other replies are coming; who has no budget need not wait for it.
+            reading = asyncio.get_running_loop().run_in_executor(None, prices.load)
+            if any(budget.limit is not None for budget in budgets):
+                await reading
+            else:
+                return None, asked
+        usage = Usage(ready.prompt, ready.expected - ready.prompt, requests=1)
+        return service.priced(usage, model).cost, asked
+
     def _ensure_connections(self) -> tuple[Pool, Patience]:
         if self._connections is None:
             self._connections = Pool(), Patience(asyncio.get_running_loop())
@@ -303,7 +335,8 @@ class Client:
             account.circuit.gave_up(error, begun=link.begun)
             if attempt > 1:
                 error.args = (f"{error}; tried {attempt} times",)
-            raise error from None
+            # Not with the frames below: they hold what the service said, unscrubbed.
+            raise error.with_traceback(None) from None
         return delay
 
     def _account(self, service: BaseService) -> Account:
@@ -311,6 +344,13 @@ class Client:
         account = self._accounts.of(service)
         account.share(service)
         return account
+
+
+async def _headers(service: BaseService) -> dict[str, str]:
+    """Return the headers of a request; the keyring, where it is to be asked, takes its time."""
+    if service.key_at_hand:
+        return service.request_headers()
+    return await asyncio.to_thread(service.request_headers)
 
 
 def _worth_another(service: BaseService, error: ServiceError, attempt: int) -> bool:

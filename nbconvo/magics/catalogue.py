@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from nbconvo import services
 from nbconvo.display.table import Table
 from nbconvo.errors import InputError
@@ -66,9 +64,15 @@ def models_table(name: str | None = None, wanted: str = "") -> Table:
 
 def key_of(service: services.BaseService) -> str:
     """Return in words whether the key of ``service`` is found, and where."""
-    if service.key is None:
+    found = service.found_in
+    if found is None:
         return f"{service.key_variable} missing" if service.needs_key else "not needed"
-    return f"{service.key_variable} found" if os.environ.get(service.key_variable) else "given"
+    return {
+        "argument": "given",
+        ".env": f"{service.key_variable} found in .env",
+        "keyring": "found in the keyring",
+        "asked": "asked for",
+    }.get(found, f"{found} found")
 
 
 def _address_of(service: services.BaseService) -> str:

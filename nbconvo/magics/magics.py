@@ -53,6 +53,11 @@ class ConvoMagics(Magics):
             metavar="N",
             help="most tokens a minute, for all who use the service",
         ),
+        option(
+            "--budget",
+            metavar="USD",
+            help="most dollars that its requests may cost in all, or none for no limit",
+        ),
         option("--raw", action="store_true", help="leave {{expressions}} in the text as they are"),
         *TOOL_OPTIONS,
         *MODEL_OPTIONS,
@@ -163,6 +168,8 @@ class ConvoMagics(Magics):
         option("verb", nargs="?", default="list", help="what to do, see below"),
         option("words", nargs="*", help="a session, a service, a file: what the verb is for"),
         option("--force", action="store_true", help="export: overwrite a file that exists"),
+        option("--keyring", action="store_true", help="key: keep it in the system keyring"),
+        option("--forget", action="store_true", help="key: forget it, in the keyring too"),
         *MODEL_OPTIONS,
     )
     def convo(self, line: str) -> Any:
@@ -170,7 +177,8 @@ class ConvoMagics(Magics):
 
         list                     the sessions
         show [NAME]              what was said
-        usage                    requests, tokens and cost, by session
+        usage                    requests, tokens and cost, by session and for the kernel
+        key SERVICE              ask for its key, without showing it
         undo [NAME]              take the last exchange back
         retry [NAME]             ask the last message again, as an alternative
         reset [NAME]             begin afresh

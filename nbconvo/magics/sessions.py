@@ -9,6 +9,7 @@ from typing import Any
 from nbconvo.configs import default_options
 from nbconvo.display.table import Table
 from nbconvo.errors import nearest
+from nbconvo.magics.spending import budget_of, set_budget
 from nbconvo.services.checks import check_positive
 from nbconvo.session import Session, workspace
 from nbconvo.session.profile import chosen
@@ -34,6 +35,7 @@ def begin_or_update(
         before: Those that it named when the cell ran before.
     """
     _check_limits(args)
+    budget_of(args.budget)
     chosen(options.get("service"), options.get("model"))  # before anything is changed
     name = args.name or workspace.DEFAULT
     if name not in workspace:
@@ -44,7 +46,8 @@ def begin_or_update(
 def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
     """Make a session the current one, changing only what the line names; or begin one."""
     _check_limits(args)
-    if not options and args.dir is None and args.rpm is None and args.tpm is None:
+    budget_of(args.budget)
+    if not options and not any((args.dir, args.rpm, args.tpm, args.budget)):
         session = workspace.get(args.name)
         print(f"{args.name} is now the current session")
         return _current(session)
@@ -77,12 +80,13 @@ def _begun(session: Session, args: argparse.Namespace) -> Session:
         "new session",
         *([f"log in {args.dir}"] if args.dir else []),
         *_set_limits(session, args),
+        *set_budget(session, args.budget),
     ]
     others = [name for name in workspace.names() if name != session.name]
     if near := nearest(session.name or "", others):
         said.append(f"beside {near!r}")
     if session.service.needs_key and session.service.key is None:
-        said.append(f"no key yet: set {session.service.key_variable}")
+        said.append(f"no key yet: '%convo key {session.service.typed_as}' asks for it")
     return _told(session, ", ".join(said))
 
 
@@ -141,6 +145,7 @@ def _changed(
         if (was := before.get(what)) != now
     ]
     changes += _set_limits(session, args)
+    changes += set_budget(session, args.budget)
     said = len(session.conversation.messages)
     history = f"; {said} messages kept" if said and changes else ""
     return _told(session, (", ".join(changes) or "nothing changed") + history)

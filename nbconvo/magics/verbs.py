@@ -14,8 +14,9 @@ from nbconvo.magics.arguments import overrides
 from nbconvo.magics.asking import Asking
 from nbconvo.magics.catalogue import models_table, services_table
 from nbconvo.magics.doctor import doctor_table
+from nbconvo.magics.keys import key
 from nbconvo.magics.sessions import sessions_table
-from nbconvo.messages import Usage
+from nbconvo.magics.spending import usage
 from nbconvo.session import Session, export, workspace
 
 __all__ = ["VERBS", "run"]
@@ -46,26 +47,6 @@ def _list(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
 
 def _show(words: list[str], args: argparse.Namespace, asking: Asking) -> Any:
     return _History(_session(words))
-
-
-def _usage(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:
-    rows = [_usage_row(session.name or "", session.usage) for session in workspace]
-    if len(rows) > 1:
-        total = sum((session.usage for session in workspace), Usage())
-        rows.append(_usage_row("all", total))
-    header = ("session", "requests", "input tokens", "output tokens", "cost")
-    return Table(header, tuple(rows), empty="no sessions yet; begin one with %%session NAME")
-
-
-def _usage_row(name: str, usage: Usage) -> tuple[str, ...]:
-    about = "~" if usage.estimated else ""
-    return (
-        name,
-        f"{usage.requests:,}",
-        f"{about}{usage.input_tokens:,}",
-        f"{about}{usage.output_tokens:,}",
-        "unknown" if usage.cost is None else f"${usage.cost:.4f}",
-    )
 
 
 def _reset(words: list[str], args: argparse.Namespace, asking: Asking) -> None:
@@ -113,13 +94,14 @@ Action = Callable[[list[str], argparse.Namespace, Asking], Any]
 VERBS: dict[str, tuple[Action, int, int, str]] = {
     "list": (_list, 0, 0, ""),
     "show": (_show, 0, 1, "[NAME]"),
-    "usage": (_usage, 0, 0, ""),
+    "usage": (usage, 0, 0, ""),
     "undo": (_undo, 0, 1, "[NAME]"),
     "retry": (_retry, 0, 1, "[NAME]"),
     "reset": (_reset, 0, 1, "[NAME]"),
     "services": (_services, 0, 0, ""),
     "models": (_models, 0, 2, "[SERVICE [FILTER]]"),
     "doctor": (_doctor, 0, 0, ""),
+    "key": (key, 1, 1, "SERVICE [--keyring | --forget]"),
     "export": (_export, 2, 2, "NAME FILE [--force]"),
 }
 

@@ -23,6 +23,7 @@ class OfflineService(ChatService):
     name = "offline"
     default_model = "guide"
     features = frozenset()  # without a model there is nobody to look at a picture
+    keyless = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,9 +37,14 @@ class OfflineService(ChatService):
         return self._url or "http://127.0.0.1/v1"
 
     @property
-    def needs_key(self) -> bool:
-        """Never."""
-        return False
+    def key(self) -> None:
+        """None, and none is looked for."""
+        return None
+
+    @property
+    def key_at_hand(self) -> bool:
+        """Always."""
+        return True
 
     @property
     def account(self) -> tuple[str, None]:

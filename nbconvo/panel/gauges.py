@@ -35,7 +35,7 @@ def gauges() -> list[Gauge]:
                 "total_requests": limits.total_requests,
                 "total_tokens": usage.total_tokens,
                 "estimated": usage.estimated,
-                "cost": None if usage.cost is None else cards.dollars(usage.cost),
+                "cost": cards.cost(usage) or None,
                 "rate_limited": limits.rate_limited,
                 "retries": limits.retries,
                 "history": account.history,

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from nbconvo import cards
+from nbconvo.keys import scrub
 from nbconvo.markdown import plain, render
 from nbconvo.messages import Message
 from nbconvo.session import Session
@@ -77,7 +78,7 @@ def growing_row(session: Session, turn: Turn) -> Row:
 
 def failed_row(session: Session, turn: Turn, *, everyone: bool) -> Row:
     """Return what a failed turn leaves to be seen: what was asked, and why there is no reply."""
-    error = plain(str(turn.error) or type(turn.error).__name__)
+    error = plain(scrub(str(turn.error)) or type(turn.error).__name__)
     if turn.asked:
         made = row(session, turn.asked[0], everyone=everyone)
     else:

@@ -257,6 +257,6 @@ def _tab(session: Session) -> Part:
         "count": len(session.conversation.messages),
         "tokens": usage.total_tokens,
         "estimated": usage.estimated,
-        "cost": None if usage.cost is None else cards.dollars(usage.cost),
+        "cost": cards.cost(usage) or None,
         "current": session.name is not None and session.name == workspace.current,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TypedDict, Unpack
 from urllib.parse import quote
@@ -12,6 +11,7 @@ from nbconvo.keys import Key, Masked
 from nbconvo.services.base import Request
 from nbconvo.services.chat import ChatService
 from nbconvo.services.checks import checked_text
+from nbconvo.services.credentials import credentials
 from nbconvo.services.traits import Traits
 
 __all__ = ["AzureService"]
@@ -66,7 +66,7 @@ class AzureService(ChatService):
     @property
     def base_url(self) -> str:
         """The address in force: the argument, else the environment's."""
-        if not self._base_url and not os.environ.get(self.address_variable):
+        if not self._base_url and not credentials.variable(self.address_variable):
             raise InputError(
                 f"{self.name} has no address; set {self.address_variable} or pass base_url="
             )
@@ -75,7 +75,7 @@ class AzureService(ChatService):
     @property
     def api_version(self) -> str:
         """The version of the protocol that is asked for."""
-        return self._api_version or os.environ.get("OPENAI_API_VERSION") or "2024-10-21"
+        return self._api_version or credentials.variable("OPENAI_API_VERSION") or "2024-10-21"
 
     @property
     def needs_key(self) -> bool:

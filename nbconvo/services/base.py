@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from nbconvo import prices
 from nbconvo.errors import InputError, MissingKey, ServiceError
 from nbconvo.keys import Key, Masked
-from nbconvo.messages import Delta, Message
+from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services.checks import (
     as_key,
+    check_headers,
     check_positive,
+    checked_price,
     checked_text,
     checked_url,
+    is_loopback,
     masked,
     shown_url,
+    unseen_url,
 )
+from nbconvo.services.credentials import Found, credentials
 from nbconvo.services.failures import failure
 
 __all__ = ["BaseService", "Feature", "ModelInfo", "Request"]
@@ -58,12 +63,13 @@ class ModelInfo:
 class BaseService:
     """A service that answers over HTTP. Subclass it, and say how a request and a reply look.
 
-    A subclass sets ``name``, ``address`` and, where they exist, ``key_variable`` and
+    A subclass sets ``name``, ``address`` and, where they exist, ``key_variables`` and
     ``default_model``, and defines :meth:`request`, :meth:`deltas` and :meth:`reply`.
     No state of a request may be kept on ``self``: many run at once.
 
     Args:
-        api_key: The key; by default the environment's ``<NAME>_API_KEY``.
+        api_key: The key; by default the one that was asked for with ``%convo key``, else
+            ``<NAME>_API_KEY`` in the environment or in ``.env``, else that of the system keyring.
         base_url: The address; by default ``<NAME>_BASE_URL``, else the service's own.
         max_requests_per_minute: Rate limit to keep; ``None`` is none.
         max_tokens_per_minute: Rate limit to keep, input and output together; ``None`` is none.
@@ -75,6 +81,8 @@ class BaseService:
             them and its reply. Waiting for a limit does not count.
         headers: Sent with every request, over the service's own.
         name: What to call it, where the class's own name does not tell enough.
+        price: US dollars for a million tokens of the prompt and of the reply, where no list tells
+            them, or another price is agreed; ``(0, 0)`` where nobody charges.
 
     Raises:
         InputError: If a number is not positive, a text is none, or ``base_url`` is not an http
@@ -114,9 +122,12 @@ class BaseService:
         total_timeout: float = 1800.0,
         headers: Mapping[str, str] | None = None,
         name: str | None = None,
+        price: tuple[float, float] | None = None,
     ) -> None:
         # First of all: a traceback that shows local variables must not show these.
-        api_key, headers = as_key(api_key), masked(headers)
+        headers, base_url = masked(headers), unseen_url(base_url)
+        api_key = as_key(api_key)
+        check_headers(headers)
         for label, value in (
             ("max_requests_per_minute", max_requests_per_minute),
             ("max_tokens_per_minute", max_tokens_per_minute),
@@ -141,14 +152,15 @@ class BaseService:
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.total_timeout = total_timeout
-        self.headers = headers
+        self.headers: Mapping[str, str] = headers
+        self._price = checked_price(price)
 
     @property
     def base_url(self) -> str:
         """The address in force: the argument, else the environment's, else the service's own."""
         if self._base_url:
             return self._base_url
-        variable = os.environ.get(self.address_variable)
+        variable = unseen_url(credentials.variable(self.address_variable))
         url = checked_url(variable) if variable else self.address
         if not url:
             raise InputError(f"service {self.name!r} has no address; pass base_url=")
@@ -162,21 +174,54 @@ class BaseService:
     @property
     def key_variable(self) -> str:
         """The environment variable that holds the key; where none does, the first that could."""
-        named = self.key_variables or (f"{self._variable_prefix}_API_KEY",)
-        return next((name for name in named if os.environ.get(name, "").strip()), named[0])
+        named = self._key_variables
+        return next((name for name in named if credentials.variable(name)), named[0])
 
     @property
     def key(self) -> Key | None:
-        """The key in force, or ``None``. It never prints."""
-        if isinstance(self._key, Key):
-            return self._key
-        value = os.environ.get(self.key_variable, "").strip()
-        return Key(value) if value else None
+        """The key in force, or ``None``. It never prints.
+
+        The system keyring, asked where nothing else tells, may take seconds, the first time
+        only; see :attr:`key_at_hand`.
+        """
+        found = self._found_key
+        return None if found is None else found.key
+
+    @property
+    def found_in(self) -> str | None:
+        """Where the key was found; ``None`` if it was not.
+
+        ``argument``, the name of the environment variable, ``.env``, ``keyring``, or ``asked``.
+        """
+        found = self._found_key
+        return None if found is None else found.where
+
+    @property
+    def key_at_hand(self) -> bool:
+        """Whether :attr:`key` is told at once, found or not."""
+        return credentials.at_hand(self.name, self._key_variables, self._key)
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether a key or an address of the user's was found; the keyring is not asked."""
+        found = credentials.without_keyring(self.name, self._key_variables, self._key)
+        return found is not None or bool(credentials.variable(self.address_variable))
 
     @property
     def needs_key(self) -> bool:
         """Whether requests are refused without a key: at the service's own address only."""
         return not self.keyless and self.base_url == self.address
+
+    @property
+    def price(self) -> tuple[float, float] | None:
+        """US dollars for a million tokens of prompt and reply, where it is not a list that tells.
+
+        Nothing is charged by a server on this machine that is meant to run models itself. Of
+        another one here it is not known: it may pass requests on to a service that is paid.
+        """
+        if self._price is None and self.keyless and is_loopback(self.base_url):
+            return (0.0, 0.0)
+        return self._price
 
     @property
     def account(self) -> tuple[str, Key | None]:
@@ -193,12 +238,34 @@ class BaseService:
     def _variable_prefix(self) -> str:
         return re.sub(r"\W", "_", self.name).upper()
 
+    @property
+    def has_list_price(self) -> bool:
+        """Whether a list may tell its price: that is never known of a server on this machine."""
+        return self.price is None and not is_loopback(self.base_url)
+
+    def priced(self, usage: Usage, *models: str | None) -> Usage:
+        """Return ``usage`` with its cost, unless that was told or is not known.
+
+        ``models`` are the names of the model that answered, the most exact first.
+        """
+        if usage.cost is None and (self.has_list_price or self.price is not None):
+            return prices.priced(usage, self.base_url, models, self.price)
+        return usage
+
+    @property
+    def _key_variables(self) -> tuple[str, ...]:
+        return self.key_variables or (f"{self._variable_prefix}_API_KEY",)
+
+    @property
+    def _found_key(self) -> Found | None:
+        return credentials.find(self.name, self._key_variables, self._key)
+
     def checked_key(self) -> Key | None:
         """Return the key, or raise ``MissingKey`` where one is needed and there is none."""
         if (key := self.key) is None and self.needs_key:
             raise MissingKey(
-                f"{self.name} needs a key: set {self.key_variable} before Jupyter starts, or in a "
-                f"cell: import os, getpass; os.environ[{self.key_variable!r}] = getpass.getpass(); "
+                f"{self.name} needs a key: '%convo key {self.typed_as}' asks for it; or set "
+                f"{self.key_variable} in the environment or in a file .env beside the notebook; "
                 "without one there is --service offline"
             )
         if key is not None and not key.reveal().isprintable():
@@ -310,7 +377,7 @@ class BaseService:
         headers: dict[str, str] = {"Accept": "application/json"}
         if key is not None:
             headers["Authorization"] = Masked("Bearer " + key.reveal())
-        return headers | self.headers
+        return {**headers, **self.headers}
 
     def __repr__(self) -> str:
         limits = "".join(

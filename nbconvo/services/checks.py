@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import math
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from nbconvo.errors import InputError
-from nbconvo.keys import Key, Masked
+from nbconvo.keys import Key, Masked, remember
 
-__all__ = ["as_key", "check_positive", "checked_text", "checked_url", "masked", "shown_url"]
+__all__ = [
+    "as_key",
+    "check_headers",
+    "check_positive",
+    "checked_price",
+    "checked_text",
+    "checked_url",
+    "is_loopback",
+    "masked",
+    "shown_url",
+    "unseen_url",
+]
+
+T = TypeVar("T")
 
 
 def check_positive(label: str, value: object, *, optional: bool = True) -> None:
@@ -30,10 +46,20 @@ def as_key(api_key: object) -> Key | None:
     raise InputError(f"api_key must be a text, not {type(api_key).__name__}")
 
 
-def masked(headers: object) -> dict[str, str]:
-    """Return headers whose values do not print; raise ``InputError`` for any that are no texts."""
+def masked(headers: object) -> Any:
+    """Return headers whose values do not print; what are none is for :func:`check_headers`."""
     if headers is None:
         return {}
+    if not isinstance(headers, Mapping):
+        return headers
+    for value in headers.values():
+        if isinstance(value, str):
+            _remember_header(value)
+    return {n: Masked(v) if isinstance(v, str) else v for n, v in headers.items()}
+
+
+def check_headers(headers: object) -> None:
+    """Raise ``InputError`` unless ``headers`` are texts by name."""
     if not isinstance(headers, Mapping):
         raise InputError(f"headers must be names with their values, not {type(headers).__name__}")
     for name, value in headers.items():
@@ -41,7 +67,17 @@ def masked(headers: object) -> dict[str, str]:
             raise InputError(f"header {name!r}: names and values must be texts")
         if not (name + value).isprintable():
             raise InputError(f"header {name!r} holds a line break or the like")
-    return {name: Masked(value) for name, value in headers.items()}
+
+
+def _remember_header(value: str) -> None:
+    """Remember the value as a secret, unless it is plain words or an address."""
+    scheme, _, secret = value.strip().rpartition(" ")
+    if " " in scheme or "://" in secret:
+        return
+    remember(secret)
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            remember(base64.b64decode(secret).decode().partition(":")[2])
 
 
 def checked_text(label: str, value: object) -> str | None:
@@ -51,8 +87,28 @@ def checked_text(label: str, value: object) -> str | None:
     raise InputError(f"{label} must be a text, not {type(value).__name__}")
 
 
+def checked_price(price: object) -> tuple[float, float] | None:
+    """Return the two prices; raise ``InputError`` unless they are numbers not below 0."""
+    if price is None:
+        return None
+    if isinstance(price, tuple | list) and len(price) == 2:
+        sent, said = price
+        if all(type(one) in {int, float} and 0 <= one < math.inf for one in price):
+            return float(sent), float(said)
+    raise InputError(
+        "price must be two numbers, dollars for a million tokens of the prompt and of the reply, "
+        f"not {price!r}"
+    )
+
+
 def checked_url(url: str) -> str:
     """Return ``url`` without a trailing slash; raise ``InputError`` unless it is an http one."""
+    if fault := _fault_of(url):
+        raise InputError(f"base_url {shown_url(url)!r} {fault}")
+    return url.rstrip("/")
+
+
+def _fault_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")  # as the resolver will
@@ -60,15 +116,31 @@ def checked_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise InputError(
-            f"base_url {shown_url(url)!r} is not an http address such as http://127.0.0.1:8080/v1"
-        )
+        return "is not an http address such as http://127.0.0.1:8080/v1"
     if parts.username is not None or parts.query:
         what = "a query" if parts.query else "a user name"
-        raise InputError(
-            f"base_url {shown_url(url)!r} holds {what}; pass what identifies you in headers="
-        )
-    return url.rstrip("/")
+        return f"holds {what}; pass what identifies you in headers="
+    return ""
+
+
+def unseen_url(url: T) -> T | Masked:
+    """Return ``url`` so that it does not print where it holds more than an address.
+
+    What may be secret in it is remembered as such.
+    """
+    if not isinstance(url, str) or not {"@", "?"} & set(url):
+        return url
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        for secret in (parts.password, parts.username, *parts.query.split("&")):
+            remember(unquote((secret or "").rpartition("=")[2]))
+    return Masked(url)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether ``url`` is on this machine."""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def shown_url(url: str) -> str:

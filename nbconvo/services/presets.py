@@ -6,7 +6,6 @@ default models are ones that it names.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from nbconvo.messages import Message
 from nbconvo.services.base import Request
 from nbconvo.services.chat import ChatService
 from nbconvo.services.checks import checked_url
+from nbconvo.services.credentials import credentials
 from nbconvo.services.traits import DETAILS, EXTRAS, Traits
 
 __all__ = [
@@ -174,8 +174,8 @@ class OllamaService(ChatService):
     @property
     def base_url(self) -> str:
         """The address in force; ``OLLAMA_HOST`` counts after ``OLLAMA_BASE_URL``."""
-        host = os.environ.get("OLLAMA_HOST", "").strip().rstrip("/")
-        if self._base_url or os.environ.get(self.address_variable) or not host:
+        host = credentials.variable("OLLAMA_HOST").rstrip("/")
+        if self._base_url or credentials.variable(self.address_variable) or not host:
             return super().base_url
         parts = urlsplit(checked_url(host if "://" in host else f"http://{host}"))
         name = parts.hostname or ""

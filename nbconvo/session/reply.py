@@ -65,7 +65,7 @@ class Reply(str):
 
     @property
     def cost(self) -> float | None:
-        """US dollars that it took, as the service reported them; ``None`` is unknown."""
+        """US dollars that it took; ``None`` is unknown. ``usage.priced`` tells a computed one."""
         return self.usage.cost
 
     @property

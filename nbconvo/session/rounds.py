@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from nbconvo.budget import Budget
 from nbconvo.errors import ProtocolError, Unfit
 from nbconvo.messages import Delta, Message, new_id
 from nbconvo.schemas import Form, Misfit
@@ -77,7 +78,9 @@ class Rounds:
         """What was said between the user's message and the reply."""
         return tuple(self.said[self._asked :])
 
-    async def run(self, client: Client) -> AsyncGenerator[Sequence[Delta | Question]]:
+    async def run(
+        self, client: Client, budgets: Sequence[Budget] = ()
+    ) -> AsyncGenerator[Sequence[Delta | Question]]:
         """Yield what comes until the model has answered; the tally holds the reply then.
 
         Raises:
@@ -90,7 +93,7 @@ class Rounds:
         calls_left, repairs_left = profile.toolbox.rounds, profile.repairs
         tally.begin()
         while True:
-            stream = client.batches(ask.service, self._sent, ask.model, options)
+            stream = client.batches(ask.service, self._sent, ask.model, options, budgets=budgets)
             async with aclosing(stream) as batches:
                 async for batch in batches:
                     for delta in batch:
@@ -142,8 +145,10 @@ class Rounds:
         return self._replies(reason)[1:]
 
     def _replies(self, reason: str | None = None) -> list[Message]:
-        ask = self._ask
-        return self._tally.messages(ask.name, ask.service.name, ask.model, reason)
+        ask, tally = self._ask, self._tally
+        if tally.usage is not None:
+            tally.usage = ask.service.priced(tally.usage, tally.model, ask.model)
+        return tally.messages(ask.name, ask.service.name, ask.model, reason)
 
     def _reply(self) -> Message:
         return self._replies()[0]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from nbconvo.bridge import Job
+from nbconvo.budget import Budget, checked_budget
 from nbconvo.configs import checked_options
 from nbconvo.context import with_context
 from nbconvo.conversation import Conversation
@@ -53,6 +54,8 @@ class Session:
         tool_timeout: Seconds that one call may take, 60 if not given.
         confirm: Whether to ask before each call, in a cell; or a function that is given the
             :class:`~nbconvo.tools.Call` and tells whether it may run.
+        budget: US dollars that its requests may cost in all; a request that would pass it is
+            refused with ``BudgetExceeded``, and so is one whose price is not known.
         options: Options of every request, such as ``temperature`` and ``max_tokens``.
 
     Raises:
@@ -72,6 +75,7 @@ class Session:
         max_rounds: int | None = None,
         tool_timeout: float | None = None,
         confirm: Confirm = False,
+        budget: float | None = None,
         **options: Unpack[Options],
     ) -> None:
         self.name = _checked_name(name)
@@ -84,6 +88,8 @@ class Session:
                 "confirm": confirm,
             }
         )
+        remedy = f"%session {name} --budget {{}}" if name else "set_budget({})"
+        self._budget = Budget(f"{name or 'the session'}'s budget", remedy, checked_budget(budget))
         self._record = Record(workspace.changed)
         self._line = Line(repr(name) if name else "the session")
         self._turns = Turns(workspace.changed)
@@ -212,6 +218,16 @@ class Session:
         return self.conversation.usage
 
     @property
+    def cost(self) -> float | None:
+        """US dollars that all replies took; ``None`` if that is not known of each."""
+        return self.usage.cost
+
+    @property
+    def budget(self) -> float | None:
+        """US dollars that its requests may cost in all; :meth:`set_budget` changes it."""
+        return self._budget.limit
+
+    @property
     def last(self) -> Reply | None:
         """The last reply of the active path."""
         message = self.conversation.last
@@ -272,6 +288,14 @@ class Session:
         kept = [tool for tool in self._profile.toolbox.tools if tool.name != new.name]
         self.set_tools(*kept, new)
         return function
+
+    def set_budget(self, budget: float | None) -> None:
+        """Change what its requests may cost in all, those before included; ``None``: no limit.
+
+        Raises:
+            InputError: If it is below 0 or no number.
+        """
+        self._budget.limit = checked_budget(budget)
 
     def set_dir(self, dir: str | os.PathLike[str] | None) -> None:
         """Log to another directory from now on, with all said so far; ``None`` ends the log.
@@ -478,9 +502,12 @@ class Session:
                 workspace.changed()
                 if waits:
                     yield [Delta(notice="")]
-                async with aclosing(turn.take(self._record, workspace.client)) as batches:
+                async with aclosing(self._taken(turn)) as batches:
                     async for batch in batches:
                         yield batch
+
+    def _taken(self, turn: Turn) -> AsyncGenerator[Sequence[Item]]:
+        return turn.take(self._record, workspace.client, (self._budget, workspace.budget))
 
     async def _whole(self, ask: Ask) -> Reply:
         reply = None

@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
+from nbconvo.budget import Budget
 from nbconvo.errors import Halted
+from nbconvo.keys import scrub
 from nbconvo.messages import Delta
 from nbconvo.session.ask import Ask, asked_by, parent_of, sent_by
 from nbconvo.session.record import Record
@@ -84,7 +86,9 @@ class Turn:
         self.parent = parent_of(self.ask, record)
         self.begun = True
 
-    async def take(self, record: Record, client: Client) -> AsyncGenerator[Sequence[Item]]:
+    async def take(
+        self, record: Record, client: Client, budgets: Sequence[Budget] = ()
+    ) -> AsyncGenerator[Sequence[Item]]:
         """Yield the deltas of the reply, together as they came, then the reply as a whole.
 
         The turn is put on record at its end, the user's message and the reply together, with all
@@ -95,7 +99,7 @@ class Turn:
         ask, parent = self.ask, self.parent
         rounds = Rounds(ask, self.asked, sent_by(ask, self.asked, record), self.tally)
         try:
-            async with aclosing(rounds.run(client)) as batches:
+            async with aclosing(rounds.run(client, budgets)) as batches:
                 async for batch in batches:
                     yield batch
         except (asyncio.CancelledError, GeneratorExit):
@@ -106,7 +110,9 @@ class Turn:
             if said := rounds.ended("cut"):
                 beside = [*rounds.choices("cut"), *rounds.unfit]
                 record.commit(said, parent, beside, active=False)
-            record.note("error", error=type(error).__name__, text=str(error), asked=ask.content)
+            record.note(
+                "error", error=type(error).__name__, text=scrub(str(error)), asked=ask.content
+            )
             raise
         said, choices = rounds.ended(), rounds.choices()
         record.commit(said, parent, [*choices, *rounds.unfit])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from nbconvo import host, services
 from nbconvo.bridge import Bridge
+from nbconvo.budget import Budget
 from nbconvo.errors import UnknownName
 from nbconvo.offline.service import OfflineService
 from nbconvo.services import BaseService
+from nbconvo.services.credentials import credentials
 
 if TYPE_CHECKING:
     from nbconvo.client import AccountUsage, Client
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Workspace", "split_model", "workspace"]
 
 services.register("offline", OfflineService)
+credentials.reads_dotenv = lambda: host.settings().dotenv
 
 
 class Workspace:
@@ -50,6 +52,7 @@ class Workspace:
         self.bridge = Bridge(self._close_client)
         self._current = self.DEFAULT
         self._watchers: tuple[Callable[[], None], ...] = ()
+        self._budget = Budget("the kernel's budget", "%config NbConvo.budget = {}")
         self._sessions: dict[str, Session] = {}
         self._client: Client | None = None
         self._inherited: list[Client] = []
@@ -89,6 +92,12 @@ class Workspace:
         return self.settings.loop == "kernel"
 
     @property
+    def budget(self) -> Budget:
+        """What all requests of the process may cost together, as it is set now."""
+        self._budget.limit = self.settings.budget
+        return self._budget
+
+    @property
     def client(self) -> Client:
         """The client, made on first use; for the I/O thread only."""
         loop = asyncio.get_running_loop()
@@ -121,17 +130,16 @@ class Workspace:
     def default_service(self) -> BaseService:
         """The service of sessions that name none.
 
-        The configured one, else the first of :attr:`ORDER` whose key is found, or whose address
-        the environment holds, else the offline service.
+        The configured one, else the first of :attr:`ORDER` whose key or address is found without
+        the keyring, else the offline service.
         """
         if name := self.settings.resolved("service"):
             return services.get(name)
         if (model := self.settings.resolved("model")) and (named := split_model(model)[0]):
             return named
         for name in filter(services.knows, self.ORDER):
-            service = services.get(name)
-            if service.key is not None or os.environ.get(service.address_variable):
-                return service
+            if services.get(name).is_set_up:
+                return services.get(name)
         return services.get("offline")
 
     def default_model(self, service: BaseService, option: str | None = None) -> str | None:

@@ -34,12 +34,14 @@ def nbconvo_env(
 
     All other ``*_API_KEY``, ``*_AUTH_TOKEN`` and ``*_BASE_URL``, and all ``NBCONVO_*``,
     ``OPENAI_*`` and ``OPENROUTER_*``, are removed until the test ends, so that no real account can
-    be reached. Kernels started by the test inherit the environment. Afterwards the names of the
-    test's sessions are free again.
+    be reached. Neither a file ``.env`` nor the system keyring is looked into. Kernels started by
+    the test inherit the environment. Afterwards the names of the test's sessions are free again.
     """
     for name in list(os.environ):
         if name.startswith(_PREFIXES) or name.endswith(_SUFFIXES):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("NBCONVO_DOTENV", "0")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     monkeypatch.setenv("OPENAI_BASE_URL", fake_provider.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-not-a-key")
     yield fake_provider

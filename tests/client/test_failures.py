@@ -77,7 +77,7 @@ async def test_a_missing_key_is_refused_before_anything_is_sent(client: Client):
         async def open(self) -> None:
             raise AssertionError("opened")
 
-    with pytest.raises(MissingKey, match="set OPENAI_API_KEY before Jupyter starts"):
+    with pytest.raises(MissingKey, match="set OPENAI_API_KEY in the environment"):
         await _one(client, Nowhere())
 
 

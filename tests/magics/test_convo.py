@@ -58,15 +58,16 @@ def test_usage_adds_up_by_session_and_in_all(notebook, provider, comedian):
     table = notebook.run("%convo usage").result
     assert table.rows == (
         ("comedian", "1", "9", "2", "unknown"),
-        ("critic", "1", "1,000", "300", "$0.5000"),
+        ("critic", "1", "1,000", "300", "$0.50"),
         ("all", "2", "1,009", "302", "unknown"),
+        ("kernel", "2", "1,009", "302", "unknown"),
     )
 
 
 def test_usage_marks_what_was_estimated(notebook, provider):
     provider.reply("no usage here", usage=False)
     notebook.run("%%ask\nhello")
-    (row,) = notebook.run("%convo usage").result.rows
+    row, _ = notebook.run("%convo usage").result.rows
     assert row[2].startswith("~")
 
 

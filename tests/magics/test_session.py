@@ -295,7 +295,7 @@ def test_a_new_session_says_where_it_logs_what_limits_it_and_what_it_lacks(
         services.get("openrouter").max_requests_per_minute = None
     assert f"log in {tmp_path}" in said
     assert "at most 20 requests a minute to openrouter" in said
-    assert "no key yet: set OPENROUTER_API_KEY" in said
+    assert "no key yet: '%convo key openrouter' asks for it" in said
 
 
 def test_running_the_cell_again_keeps_what_was_chosen_elsewhere(notebook, provider):

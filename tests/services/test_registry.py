@@ -202,9 +202,9 @@ def test_a_missing_key_is_told_with_the_remedy():
     with pytest.raises(MissingKey) as caught:
         OpenRouterService().checked_key()
     assert str(caught.value) == (
-        "openrouter needs a key: set OPENROUTER_API_KEY before Jupyter starts, or in a cell: "
-        "import os, getpass; os.environ['OPENROUTER_API_KEY'] = getpass.getpass(); "
-        "without one there is --service offline"
+        "openrouter needs a key: '%convo key openrouter' asks for it; or set OPENROUTER_API_KEY "
+        "in the environment or in a file .env beside the notebook; without one there is "
+        "--service offline"
     )
 
 

@@ -5,7 +5,6 @@ After Anthropic's API reference, "Versioning" and "Models", and its Python clien
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from nbconvo.messages import Delta, Message
 from nbconvo.services.anthropic import events as reading
 from nbconvo.services.anthropic.body import body_of
 from nbconvo.services.base import BaseService, ModelInfo, Request
+from nbconvo.services.credentials import credentials
 
 __all__ = ["AnthropicService"]
 
@@ -44,7 +44,7 @@ class AnthropicService(BaseService):
 
     @property
     def _token(self) -> Key | None:
-        value = os.environ.get(f"{self._variable_prefix}_AUTH_TOKEN", "").strip()
+        value = credentials.variable(f"{self._variable_prefix}_AUTH_TOKEN")
         return Key(value) if value and super().key is None else None
 
     def request_headers(self) -> dict[str, str]:
@@ -55,7 +55,7 @@ class AnthropicService(BaseService):
                 headers["x-api-key"] = Masked(key.reveal())
             else:
                 headers["Authorization"] = Masked("Bearer " + key.reveal())
-        return headers | self.headers
+        return headers | dict(self.headers)
 
     def request(
         self, messages: Sequence[Message], model: str | None, options: Mapping[str, Any]
