@@ -174,7 +174,7 @@ class OllamaService(ChatService):
     @property
     def base_url(self) -> str:
         """The address in force; ``OLLAMA_HOST`` counts after ``OLLAMA_BASE_URL``."""
-        host = credentials.variable("OLLAMA_HOST").rstrip("/")
+        host = (credentials.variable("OLLAMA_HOST") or "").rstrip("/")
         if self._base_url or credentials.variable(self.address_variable) or not host:
             return super().base_url
         parts = urlsplit(checked_url(host if "://" in host else f"http://{host}"))
