@@ -582,7 +582,7 @@ def test_closing_cancels_what_runs(bridge: Bridge):
     work = Work(clean_up=0.03)
     job = bridge.start(work.forever())
     bridge.close()
-    with pytest.raises(Stopped, match=r"^stopped: nbconvo was unloaded$"):
+    with pytest.raises(Stopped, match=r"^nbconvo was unloaded$"):
         job.result(0)
 
 
@@ -592,7 +592,7 @@ def test_closing_stops_who_reads(bridge: Bridge):
     assert work.begun.wait(5)
     bridge.close()
     got: list[int] = []
-    with pytest.raises(Stopped, match=r"^stopped: nbconvo was unloaded$"):
+    with pytest.raises(Stopped, match=r"^nbconvo was unloaded$"):
         drain(batches, got)
     assert got == [0, 1, 2]
 
@@ -602,7 +602,7 @@ async def test_closing_ends_an_await_with_an_error_of_one_line(bridge: Bridge):
     waiting = asyncio.ensure_future(bridge.start(work.forever()).wait())
     await asyncio.to_thread(work.begun.wait, 5)
     await asyncio.to_thread(bridge.close)
-    with pytest.raises(NbConvoError, match=r"^stopped: nbconvo was unloaded$"):
+    with pytest.raises(NbConvoError, match=r"^nbconvo was unloaded$"):
         await waiting
 
 

@@ -48,7 +48,7 @@ def show(
         kept = _end(open_columns.values(), "stopped" if stopped else "cut")
         screen.paint(columns, final=True)
         if stopped:
-            raise Stopped(f"stopped; {kept:,} characters kept") from None
+            raise Stopped(f"{kept:,} characters kept") from None
         raise
     screen.paint(columns, final=True)
 

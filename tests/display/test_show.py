@@ -67,8 +67,8 @@ def test_a_speaker_whose_turn_has_ended_gets_a_new_column():
 
 def test_an_interrupt_says_how_much_is_kept_and_paints_the_end():
     screen, columns = Painted(), [Column("a"), Column("b")]
-    batches = breaking([(0, Delta("x" * 1200)), (1, reply("done"))], by=Stopped("stopped"))
-    with pytest.raises(Stopped, match=r"^stopped; 1,200 characters kept$"):
+    batches = breaking([(0, Delta("x" * 1200)), (1, reply("done"))], by=Stopped("interrupted"))
+    with pytest.raises(Stopped, match=r"^1,200 characters kept$"):
         show(batches, screen, columns)
     assert screen.finals == [False, True]
     assert columns[0].card(busy=False).footer[-1] == "stopped"
