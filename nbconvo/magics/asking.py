@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from nbconvo import tokens
 from nbconvo.bridge.interrupts import interruptible
+from nbconvo.client.encoding import decoded, encoded
 from nbconvo.display.column import Column
 from nbconvo.display.preview import Preview
 from nbconvo.display.replies import Replies, Transcript
@@ -84,7 +85,7 @@ class Asking:
         for session, ask in asked:
             messages = session.request_messages(ask)
             request = ask.service.request(messages, ask.model, ask.options)
-            text = json.dumps(request.body, ensure_ascii=False, indent=2)
+            text = json.dumps(decoded(encoded(request.body)), ensure_ascii=False, indent=2)
             estimate = tokens.prompt_tokens(messages, ask.model)
             requests.append((session.name, request.url, text, estimate))
         return Preview(tuple(requests))

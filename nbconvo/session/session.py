@@ -42,7 +42,8 @@ class Session:
         service: A known name, the http address of a compatible server, or a service.
         model: A model of the service; ``service:model`` names both.
         tools: Not supported yet.
-        options: Options of every request, such as ``temperature`` and ``max_tokens``.
+        options: Options of every request, such as ``temperature`` and ``max_tokens``; in their
+            values a UUID is sent as its text, a member of an Enum as its value.
 
     Raises:
         InputError: If an option, the service or the name cannot be used.

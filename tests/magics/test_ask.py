@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
@@ -300,6 +301,12 @@ def test_a_dry_run_of_several_shows_each(notebook, provider, critics):
     preview = str(notebook.run("%%ask kind stern --dry-run\nhello").result)
     assert preview.count("not sent") == 2
     assert not provider.requests
+
+
+def test_a_dry_run_shows_what_is_no_plain_json_as_it_would_be_sent(notebook):
+    unique = uuid.UUID(int=7)
+    Session(name="marked", extra_body={"metadata": {"run": unique}})
+    assert str(unique) in str(notebook.run("%%ask marked --dry-run\nhello").result)
 
 
 def test_a_dry_run_shows_no_key(notebook, provider, monkeypatch):
