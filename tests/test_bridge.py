@@ -370,6 +370,14 @@ def test_an_inbox_gathers_for_an_interval():
     assert inbox.take(TICK) == ([4], False)
 
 
+def test_what_came_along_with_the_first_item_after_a_pause_is_taken_with_it():
+    inbox = ThreadInbox[int]()
+    inbox.put(1)
+    inbox.put(2)
+    inbox.close()
+    assert inbox.take(LONG) == ([1, 2], False)
+
+
 class CountingLoop:
     """Counts how often it is woken."""
 
