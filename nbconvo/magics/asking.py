@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from nbconvo import tokens
+from nbconvo import host, tokens
 from nbconvo.bridge.interrupts import interruptible
 from nbconvo.display.column import Column
 from nbconvo.display.preview import Preview
@@ -119,10 +119,12 @@ class Asking:
         errors = [column.error for column in columns if column.error is not None]
         if errors:
             raise errors[0]
-        if self._in_notebook:
+        if self._in_notebook and host.running_magic() not in ("ask", "exchange"):
             return result.shown(self._shell.execution_count)
-        # A terminal would print an empty Out[n]: for a result that shows nothing.
+        # For what shows nothing the display hook does this too, but would also print an empty
+        # Out[n] in a terminal, and wait twice for the thread that sends outputs in a kernel.
         self._shell.displayhook.update_user_ns(result)
+        self._shell.displayhook.fill_exec_result(result)
         return None
 
 
