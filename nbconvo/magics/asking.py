@@ -42,10 +42,10 @@ class Asking:
     def now(self, asked: Asked) -> Any:
         """Ask, show the replies as they come, and return them: one, or several by name."""
         columns = _columns(asked)
-        screen = self._screen(side_by_side=len(asked) > 1)
         try:
             with self._begun(_items(asked)) as batches:
-                show(batches, screen, columns)
+                # Made while the request is on its way.
+                show(batches, self._screen(side_by_side=len(asked) > 1), columns)
         finally:
             self._give(_replies(columns))
         return self._result(_replies(columns), columns)
@@ -156,9 +156,10 @@ def _items(asked: Asked) -> AsyncGenerator[Item]:
 
 
 async def _alone(session: Session, ask: Ask) -> AsyncGenerator[Item]:
-    async with aclosing(session.answer(ask)) as items:
-        async for item in items:
-            yield 0, item
+    async with aclosing(session.batches(ask)) as batches:
+        async for batch in batches:
+            for item in batch:
+                yield 0, item
 
 
 async def _first_steps() -> None:
