@@ -285,6 +285,15 @@ def test_the_first_item_does_not_wait_for_the_interval(bridge: Bridge):
     batches.close()
 
 
+def test_what_comes_in_one_step_of_the_loop_comes_together(bridge: Bridge):
+    async def items() -> AsyncGenerator[int]:
+        yield 0
+        threading.Event().wait(TICK)  # lets the reader run, as writing to disk does
+        yield 1
+
+    assert list(bridge.batches(items(), LONG)) == [[0, 1]]
+
+
 def test_a_batch_is_empty_when_nothing_has_come(bridge: Bridge):
     batches = bridge.batches(Work().items(0, then=...), TICK)
     assert [next(batches), next(batches)] == [[], []]
@@ -368,6 +377,14 @@ def test_an_inbox_gathers_for_an_interval():
     inbox.put(4)
     inbox.close()
     assert inbox.take(TICK) == ([4], False)
+
+
+def test_what_came_along_with_the_first_item_after_a_pause_is_taken_with_it():
+    inbox = ThreadInbox[int]()
+    inbox.put(1)
+    inbox.put(2)
+    inbox.close()
+    assert inbox.take(LONG) == ([1, 2], False)
 
 
 class CountingLoop:

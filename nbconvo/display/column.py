@@ -52,6 +52,11 @@ class Column:
         parts = (self.text, self._reasoning, self._notice, self.error)
         return self.reply is None and not any(parts)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come: the reply is here, or what went wrong."""
+        return self.reply is not None or self.error is not None
+
     def add(self, item: Delta | Reply | NbConvoError) -> None:
         """Take the next piece."""
         if isinstance(item, NbConvoError):
@@ -95,6 +100,6 @@ class Column:
             footer=self._footer(),
             notice=str(self.error) if self.error else self._notice,
             reasoning=self._reasoning,
-            busy=busy and self.reply is None and self.error is None,
+            busy=busy and not self.ended,
             error=self.error is not None,
         )

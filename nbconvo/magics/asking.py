@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from nbconvo import tokens
+from nbconvo import host, tokens
 from nbconvo.bridge.interrupts import interruptible
 from nbconvo.client.encoding import decoded, encoded
 from nbconvo.display.column import Column
@@ -43,10 +43,10 @@ class Asking:
     def now(self, asked: Asked) -> Any:
         """Ask, show the replies as they come, and return them: one, or several by name."""
         columns = _columns(asked)
-        screen = self._screen(side_by_side=len(asked) > 1)
         try:
             with self._begun(_items(asked)) as batches:
-                show(batches, screen, columns)
+                # Made while the request is on its way.
+                show(batches, self._screen(side_by_side=len(asked) > 1), columns)
         finally:
             self._give(_replies(columns))
         return self._result(_replies(columns), columns)
@@ -120,10 +120,12 @@ class Asking:
         errors = [column.error for column in columns if column.error is not None]
         if errors:
             raise errors[0]
-        if self._in_notebook:
+        if self._in_notebook and host.running_magic() not in ("ask", "exchange"):
             return result.shown(self._shell.execution_count)
-        # A terminal would print an empty Out[n]: for a result that shows nothing.
+        # For what shows nothing the display hook does this too, but would also print an empty
+        # Out[n] in a terminal, and wait twice for the thread that sends outputs in a kernel.
         self._shell.displayhook.update_user_ns(result)
+        self._shell.displayhook.fill_exec_result(result)
         return None
 
 
@@ -155,9 +157,10 @@ def _items(asked: Asked) -> AsyncGenerator[Item]:
 
 
 async def _alone(session: Session, ask: Ask) -> AsyncGenerator[Item]:
-    async with aclosing(session.answer(ask)) as items:
-        async for item in items:
-            yield 0, item
+    async with aclosing(session.batches(ask)) as batches:
+        async for batch in batches:
+            for item in batch:
+                yield 0, item
 
 
 async def _first_steps() -> None:

@@ -140,7 +140,7 @@ class Record:
         return self._mutex
 
     def _write_messages(self, messages: Sequence[Message]) -> None:
-        for message in messages:
+        for message in messages if self._log is not None else ():
             self._write(encode_message(message, self.conversation.parent(message.id)))
 
     def _write_active(self) -> None:

@@ -1,4 +1,4 @@
-"""Showing replies while they stream: every batch is painted, and always the end."""
+"""Showing replies while they stream: what comes is painted, and always the end."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def breaking(*batches: Sequence[Item], by: BaseException) -> Iterator[Sequence[I
     raise by
 
 
-def test_each_batch_is_painted_and_then_the_end():
+def test_each_batch_is_painted_but_what_ends_it_only_as_the_end():
     screen, columns = Painted(), [Column()]
     show([[(0, Delta("a"))], [], [(0, Delta("b")), (0, reply("ab"))]], screen, columns)
-    assert screen.texts == [["a"], ["a"], ["ab"], ["ab"]]
-    assert screen.finals == [False, False, False, True]
+    assert screen.texts == [["a"], ["a"], ["ab"]]
+    assert screen.finals == [False, False, True]
     assert columns[0].reply == "ab"
 
 

@@ -191,6 +191,18 @@ def test_the_reply_is_in_out_and_is_shown_again_by_a_later_cell(notebook, provid
     assert notebook.run("_").text == "ha"
 
 
+def test_a_call_in_a_cell_of_code_returns_the_reply(notebook, provider):
+    provider.reply("ha")
+    ran = notebook.run("said = get_ipython().run_cell_magic('ask', '', 'a joke')\nsaid.upper()")
+    assert ran.result == "HA"
+
+
+def test_a_call_in_a_cell_of_another_magic_returns_the_reply(notebook, provider):
+    provider.reply("ha")
+    ran = notebook.run("%%time\nget_ipython().run_cell_magic('ask', '', 'a joke').upper()")
+    assert ran.result == "HA"
+
+
 def test_a_trailing_semicolon_of_the_line_is_dropped(notebook, provider):
     assert notebook.run("%%ask --model m ;\nhello").error is None
     assert provider.requests[0].json["model"] == "m"
