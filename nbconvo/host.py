@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from nbconvo.messages import Cell
     from nbconvo.settings import NbConvo
 
-__all__ = ["in_jupyter", "running_cell", "settings", "settings_of", "shows_widgets"]
+__all__ = [
+    "in_jupyter",
+    "running_cell",
+    "running_magic",
+    "settings",
+    "settings_of",
+    "shows_widgets",
+]
+
+_CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 
 
 def settings_of(shell: Any) -> NbConvo | None:
@@ -36,15 +45,24 @@ def running_cell() -> Cell | None:
     VS Code send it). The source would be no substitute: two cells with the same text, ``another
     one``, are two turns, and in a terminal so are two lines.
     """
-    shell = _shell()
-    if not hasattr(shell, "get_parent"):
+    parent = _parent()
+    cell = (parent.get("metadata") or {}).get("cellId")
+    execution = (parent.get("header") or {}).get("msg_id")
+    if not cell or not execution:
         return None
     from nbconvo.messages import Cell
 
-    parent = shell.get_parent() or {}
-    cell = (parent.get("metadata") or {}).get("cellId")
-    execution = (parent.get("header") or {}).get("msg_id")
-    return Cell(str(cell), str(execution)) if cell and execution else None
+    return Cell(str(cell), str(execution))
+
+
+def running_magic() -> str | None:
+    """Return the name of the cell magic that the running cell of the notebook is a call of.
+
+    ``None`` where it is none, and in a terminal.
+    """
+    code = (_parent().get("content") or {}).get("code") or ""
+    found = _CELL_MAGIC.match(code)
+    return found[1] if found else None
 
 
 def in_jupyter() -> bool:
@@ -68,6 +86,12 @@ def shows_widgets() -> bool:
         return False
     named = running_cell() is not None or "JPY_SESSION_NAME" in os.environ
     return named or "google.colab" in sys.modules
+
+
+def _parent() -> dict[str, Any]:
+    """Return the request that the kernel is answering; an empty one where there is no kernel."""
+    shell = _shell()
+    return (shell.get_parent() or {}) if hasattr(shell, "get_parent") else {}
 
 
 def _shell() -> Any:

@@ -25,10 +25,12 @@ class Decoder:
     A stream is fed to :meth:`feed`, or to :meth:`data` where the names of events don't matter.
     """
 
-    __slots__ = ("_data", "_name", "_rest", "_skip_newline")
+    __slots__ = ("_data", "_more", "_name", "_rest", "_skip_newline")
 
     def __init__(self) -> None:
         self._rest = b""
+        # What came after a rest and ends no line: joined to it once, when the line's end comes.
+        self._more: list[bytes] = []
         self._skip_newline = False
         self._data: list[bytes] = []
         self._name = b""
@@ -44,6 +46,11 @@ class Decoder:
         """Take the next bytes; return the data of each event that they complete, as bytes."""
         if self._data or self._name or self._skip_newline or b"\r" in data:
             return [data for _, data in self._events(data)]
+        if self._more:
+            if b"\n" not in data:
+                self._more.append(data)
+                return []
+            self._join()
         buffer = self._rest + data
         end = buffer.rfind(b"\n\n")
         if end >= 0 and buffer.startswith(b"data: "):
@@ -80,12 +87,22 @@ class Decoder:
         if self._skip_newline:
             data = data.removeprefix(b"\n")
             self._skip_newline = False
+        if self._rest:
+            if b"\n" not in data and b"\r" not in data:
+                self._more.append(data)
+                return []
+            if self._more:
+                self._join()
         buffer = self._rest + data
         self._skip_newline = buffer.endswith(b"\r")
         if b"\r" in buffer:
             buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, self._rest = buffer.split(b"\n")
         return lines
+
+    def _join(self) -> None:
+        self._rest = b"".join((self._rest, *self._more))
+        self._more.clear()
 
     def _field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")

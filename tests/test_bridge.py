@@ -285,6 +285,15 @@ def test_the_first_item_does_not_wait_for_the_interval(bridge: Bridge):
     batches.close()
 
 
+def test_what_comes_in_one_step_of_the_loop_comes_together(bridge: Bridge):
+    async def items() -> AsyncGenerator[int]:
+        yield 0
+        threading.Event().wait(TICK)  # lets the reader run, as writing to disk does
+        yield 1
+
+    assert list(bridge.batches(items(), LONG)) == [[0, 1]]
+
+
 def test_a_batch_is_empty_when_nothing_has_come(bridge: Bridge):
     batches = bridge.batches(Work().items(0, then=...), TICK)
     assert [next(batches), next(batches)] == [[], []]
@@ -368,6 +377,14 @@ def test_an_inbox_gathers_for_an_interval():
     inbox.put(4)
     inbox.close()
     assert inbox.take(TICK) == ([4], False)
+
+
+def test_what_came_along_with_the_first_item_after_a_pause_is_taken_with_it():
+    inbox = ThreadInbox[int]()
+    inbox.put(1)
+    inbox.put(2)
+    inbox.close()
+    assert inbox.take(LONG) == ([1, 2], False)
 
 
 class CountingLoop:
@@ -582,7 +599,7 @@ def test_closing_cancels_what_runs(bridge: Bridge):
     work = Work(clean_up=0.03)
     job = bridge.start(work.forever())
     bridge.close()
-    with pytest.raises(Stopped, match=r"^stopped: nbconvo was unloaded$"):
+    with pytest.raises(Stopped, match=r"^nbconvo was unloaded$"):
         job.result(0)
 
 
@@ -592,7 +609,7 @@ def test_closing_stops_who_reads(bridge: Bridge):
     assert work.begun.wait(5)
     bridge.close()
     got: list[int] = []
-    with pytest.raises(Stopped, match=r"^stopped: nbconvo was unloaded$"):
+    with pytest.raises(Stopped, match=r"^nbconvo was unloaded$"):
         drain(batches, got)
     assert got == [0, 1, 2]
 
@@ -602,7 +619,7 @@ async def test_closing_ends_an_await_with_an_error_of_one_line(bridge: Bridge):
     waiting = asyncio.ensure_future(bridge.start(work.forever()).wait())
     await asyncio.to_thread(work.begun.wait, 5)
     await asyncio.to_thread(bridge.close)
-    with pytest.raises(NbConvoError, match=r"^stopped: nbconvo was unloaded$"):
+    with pytest.raises(NbConvoError, match=r"^nbconvo was unloaded$"):
         await waiting
 
 

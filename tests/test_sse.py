@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,3 +114,26 @@ def test_events_are_the_same_wherever_the_bytes_are_cut(events, end: str, draw):
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(stream)))))
     pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     assert decoded(*pieces) == events
+
+
+@pytest.mark.parametrize("take", ["feed", "data"])
+def test_a_long_event_costs_each_piece_its_own_size_only(take: str):
+    decoder, piece, held, costs = Decoder(), b"x" * 1000, [], 0
+    getattr(decoder, take)(b"data: a\n\ndata: ")
+    tracemalloc.start()
+    try:
+        for _ in range(2000):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            held += getattr(decoder, take)(piece)
+            costs += tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert held == []
+    assert costs < 5 * 2000 * len(piece)  # joined again for each, it is a thousand times as much
+    (event,) = getattr(decoder, take)(b"\n\n")
+    assert len(event.data if isinstance(event, Event) else event) == 2000 * len(piece)
+
+
+def test_the_end_completes_an_event_of_many_pieces():
+    assert decoded(b"data: a\n\ndata: b", b"c", b"d") == [Event("a"), Event("bcd")]

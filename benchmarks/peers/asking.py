@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 
 import nbconvo
-from benchmarks.peers.base import KEY, Peer, Told
-from nbconvo.services import ChatService
+from benchmarks.peers.base import Peer, Told
+from benchmarks.peers.ours import service
 
 __all__ = ["Client"]
 
@@ -19,12 +19,7 @@ class Client(Peer):
 
     def __init__(self, url: str, told: Told) -> None:
         super().__init__(url, told)
-        self._service = ChatService(
-            api_key=KEY,
-            base_url=url,
-            max_requests_per_minute=told.requests,
-            max_tokens_per_minute=told.tokens,
-        )
+        self._service = service(url, told)
         self._dir = tempfile.TemporaryDirectory()
         self._idle: list[nbconvo.Session] = []
 

@@ -10,18 +10,22 @@ from nbconvo.client import Client as OurClient
 from nbconvo.messages import Message
 from nbconvo.services import ChatService
 
-__all__ = ["Client"]
+__all__ = ["Client", "service"]
+
+
+def service(url: str, told: Told) -> ChatService:
+    return ChatService(
+        api_key=KEY,
+        base_url=url,
+        max_requests_per_minute=told.requests,
+        max_tokens_per_minute=told.tokens,
+    )
 
 
 class Client(Peer):
     def __init__(self, url: str, told: Told) -> None:
         super().__init__(url, told)
-        self._service = ChatService(
-            api_key=KEY,
-            base_url=url,
-            max_requests_per_minute=told.requests,
-            max_tokens_per_minute=told.tokens,
-        )
+        self._service = service(url, told)
         self._client = OurClient()
 
     async def ask(self, model: str, text: str, max_tokens: int) -> str:

@@ -45,14 +45,15 @@ class ThreadInbox(Generic[T]):
     def take(self, interval: float) -> tuple[list[T], bool]:
         """Return the items that have come, and whether more may.
 
-        Returns at once for the first item after a pause, else ``interval`` seconds after the
-        last time, with or without items.
+        Returns at once for the first item after a pause, with those that came along, else
+        ``interval`` seconds after the last time, with or without items.
         """
         batch: list[T] = []
         end = time.monotonic() + interval
-        while (left := (end if not batch else self._taken + interval) - time.monotonic()) > 0:
+        while True:
+            left = (end if not batch else self._taken + interval) - time.monotonic()
             try:
-                item = self._queue.get(timeout=left)
+                item = self._queue.get(timeout=max(left, 0))
             except queue.Empty:
                 break
             if isinstance(item, _End):

@@ -13,7 +13,7 @@ from nbconvo.errors import Stopped
 
 __all__ = ["Watch", "interruptible"]
 
-_STOPPED = "stopped"
+_INTERRUPTED = "interrupted"
 
 
 class Watch:
@@ -27,15 +27,15 @@ class Watch:
         """Let interrupts cancel ``job`` from now on; an earlier one cancels it at once."""
         self._job = job
         if self.stopped:
-            job.cancel(_STOPPED)
+            job.cancel(_INTERRUPTED)
 
     def interrupt(self, *_: object) -> None:
         """Handle SIGINT."""
         if self.stopped:
-            raise Stopped(_STOPPED)
+            raise Stopped(_INTERRUPTED)
         self.stopped = True
         if self._job is not None:
-            self._job.cancel(_STOPPED)
+            self._job.cancel(_INTERRUPTED)
 
 
 @contextmanager
@@ -57,4 +57,4 @@ def interruptible() -> Iterator[Watch]:
     finally:
         signal.signal(signal.SIGINT, previous)
     if watch.stopped:
-        raise Stopped(_STOPPED)
+        raise Stopped(_INTERRUPTED)

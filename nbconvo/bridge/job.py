@@ -15,7 +15,7 @@ __all__ = ["Job"]
 
 T = TypeVar("T")
 
-_UNLOADED = "stopped: nbconvo was unloaded"
+_UNLOADED = "nbconvo was unloaded"
 _CLEAN_UP = 1.0  # seconds that a cancelled wait waits for what it cancelled
 
 

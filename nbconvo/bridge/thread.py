@@ -226,9 +226,24 @@ async def _finish(loop: asyncio.AbstractEventLoop, last: Coroutine[Any, Any, Non
 
 
 async def _pump(items: AsyncGenerator[T], put: Callable[[T], None]) -> None:
+    """Run ``items``; hand over together what comes in one step of the loop.
+
+    Who waits for the first would wake as soon as this thread does as little as write a line to
+    disk, and find that the rest is still to come.
+    """
+    loop = asyncio.get_running_loop()
+    held: list[T] = []
+
+    def hand_over() -> None:
+        for item in held:
+            put(item)
+        held.clear()
+
     async with aclosing(items) as source:
         async for item in source:
-            put(item)
+            if not held:
+                loop.call_soon(hand_over)
+            held.append(item)
 
 
 def _read(

@@ -20,13 +20,40 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the environment's proxy for ``url``; never one for this machine itself."""
+    """Return the environment's proxy for ``url``; never one for this machine itself.
+
+    One without a scheme is an http one, as curl and requests take it.
+
+    Raises:
+        InputError: If it is no http proxy.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if host in _LOOPBACK or urllib.request.proxy_bypass(host):
         return None
     proxy = urllib.request.getproxies().get(parts.scheme)
-    return None if proxy is None else Masked(proxy)  # it may hold a password
+    if proxy is None:
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    _check_proxy(proxy, parts.scheme)
+    return Masked(proxy)  # it may hold a password
+
+
+def _check_proxy(proxy: str, scheme: str) -> None:
+    try:
+        parts = urlsplit(proxy)
+        usable = bool(parts.hostname) and parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
+        where = next((name for name in names if os.environ.get(name)), None)
+        raise InputError(
+            f"the proxy {shown_url(proxy)!r} of {where or 'the system settings'} cannot be used: "
+            "it is not an http address such as http://127.0.0.1:3128; "
+            "no_proxy names the hosts that need none"
+        )
 
 
 def was_silent(service: BaseService, link: Link) -> TimedOut:

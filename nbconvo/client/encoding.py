@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -22,6 +24,8 @@ _NULL = re.compile(rb"[:,\[]null")
 def encoded(body: Any) -> bytes:
     """Return ``body`` as JSON in UTF-8; half a character becomes a question mark.
 
+    A UUID goes as its text and a member of an Enum as its value, as orjson takes them.
+
     Raises:
         InputError: If it holds what JSON does not know, infinities and NaN among that.
     """
@@ -37,10 +41,20 @@ def encoded(body: Any) -> bytes:
 
 def _encoded_slowly(body: Any) -> bytes:
     try:
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+        )
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"an option cannot be sent as JSON: {error}") from None
     return text.encode("utf-8", "replace")
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def decoded(data: bytes) -> Any:

@@ -53,6 +53,11 @@ class Column:
         parts = (self.text, self._reasoning, self._steps, self._notice, self.error)
         return self.reply is None and not any(parts)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come: the reply is here, or what went wrong."""
+        return self.reply is not None or self.error is not None
+
     def add(self, item: Delta | Reply | NbConvoError) -> None:
         """Take the next piece."""
         if isinstance(item, NbConvoError):
@@ -101,6 +106,6 @@ class Column:
             notice=str(self.error) if self.error else self._notice,
             reasoning=self._reasoning,
             steps=self._steps,
-            busy=busy and self.reply is None and self.error is None,
+            busy=busy and not self.ended,
             error=self.error is not None,
         )

@@ -47,21 +47,23 @@ def show(
                 open_columns[place].add(item)
                 if names and isinstance(item, Reply):
                     del open_columns[place]
-            screen.paint(columns, final=False)
+            # When all have said what they had to say, the last paint follows at once.
+            if names or not all(column.ended for column in columns):
+                screen.paint(columns, final=False)
     except BaseException as error:
         # However it ends, the page must not look as if something were still to come.
         stopped = isinstance(error, KeyboardInterrupt | Halted)
         kept = _end(open_columns.values(), "stopped" if stopped else "cut")
         screen.paint(columns, final=True)
         if stopped:
-            raise Stopped(f"stopped; {kept:,} characters kept") from None
+            raise Stopped(f"{kept:,} characters kept") from None
         raise
     screen.paint(columns, final=True)
 
 
 def _end(columns: Iterable[Column], how: str) -> int:
     """End the columns that have no reply; return how many characters they hold."""
-    cut = [column for column in columns if column.reply is None and column.error is None]
+    cut = [column for column in columns if not column.ended]
     for column in cut:
         column.end(how if column.text else None)
     return sum(len(column.text) for column in cut)

@@ -10,6 +10,7 @@ from nbconvo.limiter.allowance import INPUT, OUTPUT, REQUESTS, TOKENS, Allowance
 from nbconvo.limiter.base import LONGEST_WAIT, Permit, Told
 from nbconvo.limiter.belief import TOGETHER, Belief, Mark, Sent
 from nbconvo.limiter.bucket import Bucket
+from nbconvo.limiter.crowd import Crowd
 from nbconvo.limiter.pace import BURST_SECONDS, Pace
 from nbconvo.limiter.seek import QUIET, Seek
 from nbconvo.limiter.window import Window
@@ -20,6 +21,7 @@ _COUNTS = {"requests": REQUESTS, "tokens": TOKENS, "input_tokens": INPUT, "outpu
 _LABELS = ((REQUESTS, "max_requests_per_minute", 1.0), (TOKENS, "max_tokens_per_minute", 0.0))
 _MINUTE = 60.0
 _NOTHING: Amounts = (0.0, 0.0, 0.0, 0.0)
+_DOUBTED = 600.0  # seconds in which bursts are not tried again that were refused without a word
 _SHY = 200  # one in so many is left of a minute's, for requests that overtake each other
 
 
@@ -33,11 +35,14 @@ class Books(Permit):
         unused: What all had left unused by then.
         marks: What was believed then of each limit that was told.
         answered: Whether a reply to it has begun to come, or a refusal has come.
+        others: How many were under way when it went, and had been refused before; those that
+            were refused since were not admitted, so that they take no place.
+        others_before: Likewise of those that went before it, but not together with it.
         refused: Whether it was refused.
     """
 
-    __slots__ = ("__weakref__", "amounts", "answered", "before", "marks", "refused", "totals",
-                 "unused")  # fmt: skip
+    __slots__ = ("__weakref__", "amounts", "answered", "before", "marks", "others",
+                 "others_before", "refused", "totals", "unused")  # fmt: skip
 
     def __init__(self, tokens: int, first: bool, output: int, bulk: Hashable) -> None:
         # Every request comes through here, and what super() would add is a third of it.
@@ -46,6 +51,7 @@ class Books(Permit):
         self.before = self.totals = self.unused = _NOTHING
         self.marks: tuple[Mark, ...] = ()
         self.answered = self.refused = False
+        self.others = self.others_before = 0
 
 
 class Limits:
@@ -53,18 +59,24 @@ class Limits:
 
     A stated limit is an upper bound, kept by half a second's bucket, and requests by what goes in
     any minute too, so that a service refuses none, however it counts; a told one of no higher
-    rate takes its place, since then it is known what the service holds.
+    rate takes its place, since then it is known what the service holds. A refusal that nothing
+    explains has too many under way as its reason, or comes of a burst: then limits that were told
+    are kept as stated ones are.
 
     Args:
         seeks: Whether to look for a level where nothing is stated or told; else there is none.
     """
 
-    __slots__ = ("_active", "_before", "_beliefs", "_cut", "_owed", "_seek", "_seeks", "_slow",
-                 "_sought", "_stated", "_totals", "_unanswered", "_unused", "_went_at",
-                 "_windows")  # fmt: skip
+    __slots__ = ("_active", "_before", "_beliefs", "_crowd", "_cut", "_doubted", "_doubted_at",
+                 "_others_before", "_owed", "_refused", "_refused_held", "_seek", "_seeks",
+                 "_slow", "_sought", "_stated", "_totals", "_unanswered", "_under_way",
+                 "_unused", "_went_at", "_windows")  # fmt: skip
 
     def __init__(self, *, seeks: bool) -> None:
         self._stated: dict[int, Pace] = {}
+        self._doubted: tuple[Pace, ...] = ()  # told limits that are kept without bursts
+        self._doubted_at = -math.inf
+        self._crowd = Crowd(gently=seeks)
         self._sought: Pace | None = None
         self._seeks = seeks
         self._seek: Seek | None = None
@@ -77,7 +89,8 @@ class Limits:
         self._totals = self._unused = _NOTHING
         self._before = self._totals
         self._went_at = -math.inf
-        self._unanswered = 0
+        self._unanswered = self._under_way = self._others_before = 0
+        self._refused = self._refused_held = 0
         self._owed = 0.0  # tokens of replies under way
         self._choose()
 
@@ -101,9 +114,15 @@ class Limits:
 
     @property
     def has_room(self) -> bool:
-        """Whether another request may go, as far as the search for the level is concerned."""
+        """Whether another request may go, as far as those under way are concerned."""
         seek = self._seek  # read once: another thread may be asking
-        return seek is None or self._unanswered < seek.most
+        if seek is not None and self._unanswered >= seek.most:
+            return False
+        return self._under_way < self._crowd.most
+
+    def has_room_in(self, now: float) -> float:
+        """Return the seconds until it is tried whether more may be under way; or infinity."""
+        return self._crowd.grows_in(now)
 
     @property
     def per_minute(self) -> tuple[float | None, float | None]:
@@ -141,6 +160,7 @@ class Limits:
             window.level(now)
         for pace in self._cut:
             pace.grow(now)
+        self._crowd.grow(self._under_way, now)
 
     def hopeless(self, amounts: Amounts, now: float) -> float | None:
         """Return the seconds until limits longer than a minute allow ``amounts``, if too many."""
@@ -176,11 +196,15 @@ class Limits:
         books.at = now
         if now > self._went_at + TOGETHER:
             self._went_at, self._before = now, self._totals
+            self._others_before = self._under_way + self._refused
         one, tokens, prompt, output = amounts
         a, b, c, d = self._totals
         self._totals = (a + one, b + tokens, c + prompt, d + output)
         self._owed += output
         self._unanswered += 1
+        books.others = self._under_way + self._refused
+        books.others_before = min(books.others, self._others_before)
+        self._under_way += 1
         books.before, books.totals, books.unused = self._before, self._totals, self._unused
         if self._beliefs:
             books.marks = tuple(
@@ -199,9 +223,11 @@ class Limits:
         """
         amounts = books.amounts
         self._owed -= amounts[OUTPUT]
+        self._under_way -= 1
+        self._refused_held -= books.refused
         self._note_answer(books)
         if used == amounts:
-            return self._seek is not None
+            return self._seek is not None or self._crowd.most < math.inf
         was_sent = used[REQUESTS] > 0.0
         for allowance in self._active:
             change = used[allowance.counts] - amounts[allowance.counts]
@@ -232,6 +258,9 @@ class Limits:
             before = belief.limit, belief.seconds
             belief.observe(one, self._sent(belief, books), now)
             changed = changed or before != (belief.limit, belief.seconds)
+        if self._doubted and (changed or now > self._doubted_at + _DOUBTED):
+            self._doubted = ()
+            changed = True
         if changed:
             self._choose()
         elif told:
@@ -241,6 +270,7 @@ class Limits:
         """Note that a request was answered well."""
         if self._seek is not None:
             self._seek.answered(self._unanswered, now)
+        self._crowd.answered(books.others_before - self._refused, now)
         self._note_answer(books)
 
     def refused(self, told: Sequence[Told], books: Books, now: float) -> float:
@@ -257,26 +287,44 @@ class Limits:
             for one in told
         ):
             return 0.0
+        self._refused_held += 1
+        # On their way some overtook each other: who was refused tells less than who was not.
+        others = max(books.others - self._refused, self._under_way - self._refused_held)
+        was_crowded = self._crowd.refused(books.at, others, now)
+        self._refused += 1
         if self._seek is not None:
             self._sought = self._seek.refused(books.at, books.totals[REQUESTS], now)
             if self._sought is not None:
                 self._choose()
             return QUIET
-        paces = [self._sought] if self._sought is not None else list(self._stated.values())
-        active = [pace for pace in paces if pace.allowance in self._active]
-        if active:
-            # It was the one of which least is left.
-            pace = min(active, key=lambda pace: pace.bucket.level(now) / pace.bucket.rate)
-            counts = pace.allowance.counts
-            pace.refused(books.at, books.amounts[counts], books.totals[counts], now)
-            self._find_windows()
+        paces = [pace for pace in self._paces if pace.allowance in self._active]
+        self._doubted_at = now
+        if not paces:
+            self._doubted = tuple(
+                _paced(belief.allowance.counts, belief.per_minute, 1.0, None, now).emptied(now)
+                for belief in self._beliefs.values()
+                if belief.seconds <= _MINUTE
+            )
+            self._choose()
+            return 0.0
+        if was_crowded and self._doubted:
+            return 0.0
+        # It was the one of which least is left.
+        pace = min(paces, key=lambda pace: pace.bucket.level(now) / pace.bucket.rate)
+        counts = pace.allowance.counts
+        pace.refused(books.at, books.amounts[counts], books.totals[counts], now)
+        self._find_windows()
         return 0.0
+
+    @property
+    def _paces(self) -> tuple[Pace, ...]:
+        sought = () if self._sought is None else (self._sought,)
+        return (*self._stated.values(), *sought, *self._doubted)
 
     def _find_windows(self) -> None:
         active = self._active
         self._windows = tuple(a.window for a in active if a.window is not None)
-        paces = (*self._stated.values(), *(() if self._sought is None else (self._sought,)))
-        self._cut = tuple(p for p in paces if p.bucket.rate < p.ceiling)
+        self._cut = tuple(p for p in self._paces if p.bucket.rate < p.ceiling)
 
     def _note_answer(self, books: Books) -> None:
         if not books.answered:
@@ -319,7 +367,8 @@ class Limits:
         elif self._sought is not None:
             self._seek = None
         sought = [] if self._sought is None else [self._sought.allowance]
-        self._active = (*stated, *sought, *(belief.allowance for belief in beliefs))
+        doubted = [pace.allowance for pace in self._doubted]
+        self._active = (*stated, *sought, *doubted, *(belief.allowance for belief in beliefs))
         self._find_windows()
         self._slow = tuple(b.allowance for b in beliefs if b.seconds > LONGEST_WAIT)
 

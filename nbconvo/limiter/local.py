@@ -268,6 +268,9 @@ class LocalLimiter:
                         self._alarm.set(turn.get_loop(), max(delay, _TOGETHER))
                         return
                 elif not self._has_room():
+                    if (wait := self._limits.has_room_in(now)) < math.inf:
+                        self._alarm.set(turn.get_loop(), max(wait, _TOGETHER))
+                        return
                     break
                 else:
                     self._grant(permit, now)

@@ -58,8 +58,7 @@ class Pace:
         pace = cls(Allowance(REQUESTS, bucket, None))
         pace._base, pace._refused = (at, granted), refused
         pace._cut_at = pace._grown_at = now
-        pace._empty(now)
-        return pace
+        return pace.emptied(now)
 
     @property
     def bucket(self) -> Bucket:
@@ -89,11 +88,13 @@ class Pace:
         if base is None or at - base[0] >= _MEASURE:
             self._base = at, granted
         self._set(rate, now)
-        self._empty(now)
+        self.emptied(now)
 
-    def _empty(self, now: float) -> None:
+    def emptied(self, now: float) -> Pace:
+        """Have nothing left, since something was refused; return itself."""
         bucket = self.bucket
         bucket.full_at = max(bucket.full_at, now + bucket.capacity / bucket.rate)
+        return self
 
     def grow(self, now: float) -> None:
         """Let the rate grow for the time that has passed, if any of it was cut."""

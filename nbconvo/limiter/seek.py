@@ -9,7 +9,8 @@ from nbconvo.limiter.pace import Pace
 __all__ = ["QUIET", "Seek"]
 
 _BEGIN = 3.0  # requests without an answer
-_DOUBLE = 2.0  # seconds in which there may become twice as many
+_DOUBLE = 2.0  # seconds in which there may become twice as many,
+_STEP, _FEW = 0.1, 16.0  # or so many more with each answer that comes sooner, up to a few
 _RISK = 24.0  # so many may be refused at once before the level is found,
 _SHARE = 0.02  # and this part of what was answered well
 QUIET = 0.25  # seconds without a request after a refusal, for something to come back
@@ -41,7 +42,8 @@ class Seek:
         passed, self._grown_at = now - self._grown_at, now
         if unanswered < self.most - 1.0:
             return
-        grown = min(self.most + 1.0, self.most * 2.0 ** (min(passed, _DOUBLE) / _DOUBLE))
+        doubled = self.most * 2.0 ** (min(passed, _DOUBLE) / _DOUBLE)
+        grown = min(self.most + 1.0, max(doubled, min(self.most + _STEP, _FEW)))
         self.most = max(self.most, min(grown, _RISK + _SHARE * self._answered))
 
     def refused(self, at: float, total: float, now: float) -> Pace | None:

@@ -11,9 +11,10 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from nbconvo import tokens
+from nbconvo import host, tokens
 from nbconvo.bridge.interrupts import interruptible
 from nbconvo.bridge.nested import kernel_loop
+from nbconvo.client.encoding import decoded, encoded
 from nbconvo.display.column import Column
 from nbconvo.display.preview import Preview
 from nbconvo.display.replies import Replies, Transcript
@@ -47,9 +48,10 @@ class Asking:
         loop = kernel_loop() if workspace.nested else None
         asked = [(session, replace(ask, answers=True, loop=loop)) for session, ask in asked]
         columns = _columns(asked)
-        screen = self._screen(side_by_side=len(asked) > 1)
         try:
             with self._begun(_items(asked)) as batches:
+                # Made while the request is on its way.
+                screen = self._screen(side_by_side=len(asked) > 1)
                 show(batches, screen, columns, allowed=allowed)
         finally:
             self._give(_replies(columns))
@@ -89,7 +91,7 @@ class Asking:
         for session, ask in asked:
             messages = session.request_messages(ask)
             request = ask.service.request(messages, ask.model, ask.options)
-            text = json.dumps(request.body, ensure_ascii=False, indent=2)
+            text = json.dumps(decoded(encoded(request.body)), ensure_ascii=False, indent=2)
             estimate = tokens.prompt_tokens(messages, ask.model)
             requests.append((session.name, request.url, text, estimate))
         return Preview(tuple(requests))
@@ -124,10 +126,12 @@ class Asking:
         errors = [column.error for column in columns if column.error is not None]
         if errors:
             raise errors[0]
-        if self._in_notebook:
+        if self._in_notebook and host.running_magic() not in ("ask", "exchange"):
             return result.shown(self._shell.execution_count)
-        # A terminal would print an empty Out[n]: for a result that shows nothing.
+        # For what shows nothing the display hook does this too, but would also print an empty
+        # Out[n] in a terminal, and wait twice for the thread that sends outputs in a kernel.
         self._shell.displayhook.update_user_ns(result)
+        self._shell.displayhook.fill_exec_result(result)
         return None
 
 
@@ -159,9 +163,10 @@ def _items(asked: Asked) -> AsyncGenerator[Item]:
 
 
 async def _alone(session: Session, ask: Ask) -> AsyncGenerator[Item]:
-    async with aclosing(session.answer(ask)) as items:
-        async for item in items:
-            yield 0, item
+    async with aclosing(session.batches(ask)) as batches:
+        async for batch in batches:
+            for item in batch:
+                yield 0, item
 
 
 async def _first_steps() -> None:

@@ -82,7 +82,7 @@ class Pending:
             for batch in batches:
                 yield batch
                 if self._cancelled.is_set():
-                    raise Stopped("stopped")
+                    raise Stopped("cancelled")
 
     def __repr__(self) -> str:
         if not self.done():

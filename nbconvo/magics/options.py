@@ -96,7 +96,8 @@ class Options:
     @cached_property
     def parser(self) -> argparse.ArgumentParser:
         """The parser of the magic's line, built for the first one."""
-        parser = _Parser(prog=f"%{self.name}", add_help=False, allow_abbrev=False)
+        # argparse would format the usage, which nobody reads here, anew for each line.
+        parser = _Parser(usage=f"%{self.name}", add_help=False, allow_abbrev=False)
         for name, settings in self._declared:
             parser.add_argument(name, **settings)
         return parser

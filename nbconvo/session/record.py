@@ -11,7 +11,7 @@ from typing import Any
 from nbconvo.conversation import Conversation
 from nbconvo.errors import LogError
 from nbconvo.log import Log, encode_message
-from nbconvo.messages import Message
+from nbconvo.messages import Attachment, Message
 
 __all__ = ["Record"]
 
@@ -140,11 +140,14 @@ class Record:
         return self._mutex
 
     def _write_messages(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            if self._log is not None:
-                for attachment in message.attachments:
-                    self._log.keep(attachment)
+        for message in messages if self._log is not None else ():
+            for attachment in message.attachments:
+                self._keep(attachment)
             self._write(encode_message(message, self.conversation.parent(message.id)))
+
+    def _keep(self, attachment: Attachment) -> None:
+        if self._log is not None:
+            self._log.keep(attachment)
 
     def _write_active(self) -> None:
         self._write({"event": "active", "leaf": self.conversation.leaf})

@@ -56,7 +56,8 @@ class Session:
             :class:`~nbconvo.tools.Call` and tells whether it may run.
         budget: US dollars that its requests may cost in all; a request that would pass it is
             refused with ``BudgetExceeded``, and so is one whose price is not known.
-        options: Options of every request, such as ``temperature`` and ``max_tokens``.
+        options: Options of every request, such as ``temperature`` and ``max_tokens``; in their
+            values a UUID is sent as its text, a member of an Enum as its value.
 
     Raises:
         InputError: If an option, the service or the name cannot be used.

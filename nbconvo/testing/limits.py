@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nbconvo.testing.chat import error_body
 from nbconvo.testing.dialects import Count, Counts, Dialect, headers_of, refusal_of
 from nbconvo.testing.meters import Bucket, FixedWindow, Meter, SlidingWindow, Taken
 
@@ -29,6 +30,7 @@ class Limit:
             taken in the last ``period`` seconds, or since the clock last showed a whole period.
         holds: Seconds of refill that a bucket holds: a whole period by default; 1 where a limit
             per minute is kept second by second.
+        told: Whether headers tell of it.
     """
 
     counts: Counts
@@ -36,6 +38,7 @@ class Limit:
     period: float = 60.0
     kind: Literal["bucket", "sliding", "fixed"] = "bucket"
     holds: float | None = None
+    told: bool = True
 
     def meter(self) -> Meter:
         """Return new books of this limit."""
@@ -82,6 +85,8 @@ class Limits:
         reserves: What of ``max_tokens`` a limit on tokens takes at admission: the ``"larger"``
             of it and the prompt (OpenAI's guide, "Reduce the max_tokens"), or their ``"sum"``.
         refunds: Whether what a reply did not use is given back when it ends.
+        at_once: So many requests are answered at the same time, and more refused, of which
+            nothing is told.
         other: The share of each limit that another client takes, a request about every 0.1 s,
             as far as it gets through.
         seed: Of the other client's moments.
@@ -100,6 +105,7 @@ class Limits:
         hint: Literal["ms", "seconds", "none"] | None = None,
         reserves: Literal["larger", "sum"] = "larger",
         refunds: bool = False,
+        at_once: float = math.inf,
         other: float = 0.0,
         seed: int = 0,
         clock: Callable[[], float] = time.time,
@@ -111,6 +117,8 @@ class Limits:
         self._refunds = refunds
         self._other = _Other(other, random.Random(seed), self._books) if other else None
         self._clock = clock
+        self._at_once = at_once
+        self._under_way = 0
         self.admitted = self.refused = 0
 
     @property
@@ -124,6 +132,10 @@ class Limits:
         A request that is refused takes nothing.
         """
         now = self._now()
+        if self._under_way >= self._at_once:
+            self.refused += 1
+            body = error_body(429, "Too many concurrent requests.")
+            return Refused(0.0, self._headers(now, refused=True), body)
         amounts = [self._amount(limit.counts, prompt, max_tokens or 0) for limit, _ in self._books]
         waits = [
             meter.wait(amount, now) for (_, meter), amount in zip(self._books, amounts, strict=True)
@@ -138,6 +150,7 @@ class Limits:
             )
             return Refused(wait, {**self._headers(now, refused=True), **headers}, body)
         self.admitted += 1
+        self._under_way += 1
         taken = tuple(
             meter.take(amount, now) for (_, meter), amount in zip(self._books, amounts, strict=True)
         )
@@ -146,6 +159,7 @@ class Limits:
     def settle(self, admitted: Admitted, output: int) -> None:
         """Note that a request was answered with ``output`` tokens."""
         now = self._now()
+        self._under_way -= 1
         for (limit, meter), taken in zip(self._books, admitted.taken, strict=True):
             if limit.counts == "output":
                 meter.change(taken, output, now)
@@ -169,7 +183,7 @@ class Limits:
         return {"requests": 1, "input": prompt, "output": 0}[counts]
 
     def _headers(self, now: float, *, refused: bool = False) -> dict[str, str]:
-        counts = [_count(limit, meter, now) for limit, meter in self._books]
+        counts = [_count(limit, meter, now) for limit, meter in self._books if limit.told]
         return headers_of(self._dialect, counts, now, refused=refused)
 
 

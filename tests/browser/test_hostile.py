@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+from .desk import PanelDesk, expect
 
 MARK = "The end of it."
 HOSTILE = (
@@ -267,11 +266,9 @@ CLICK_ALL = """async ([text, last]) => {
 
 
 @dataclass
-class Desk:
+class Desk(PanelDesk):
     """A notebook in which all text is hostile, and what that text brought about."""
 
-    notebook: Any
-    provider: Any
     effects: list[str] = field(default_factory=list)
     around: Any = None
     address: str = ""
@@ -287,29 +284,8 @@ class Desk:
         self.effects.append(f"a dialog: {dialog.message}")
         dialog.dismiss()
 
-    @property
-    def page(self) -> Any:
-        return self.notebook.page
-
-    @property
-    def panel(self) -> Any:
-        return self.page.locator(".nbconvo-panel").first
-
-    @property
-    def rows(self) -> Any:
-        return self.panel.get_by_role("log").get_by_role("article")
-
-    @property
-    def message(self) -> Any:
-        return self.panel.get_by_role("textbox", name=re.compile("Message to"))
-
     def press(self, name: str, **which: Any) -> None:
         self.panel.get_by_role("button", name=name, **which).click()
-
-    def choose(self, name: str) -> None:
-        tab = self.panel.get_by_role("tab", name=name)
-        tab.click()
-        expect(tab).to_have_attribute("aria-selected", "true")
 
     def output(self, cell: int) -> Any:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-OutputArea-output")

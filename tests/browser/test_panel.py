@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+from .desk import PanelDesk, expect
 
 LOAD = "%load_ext nbconvo"
 SET_UP = """
@@ -23,33 +22,7 @@ nbconvo.sessions.current = "comedian"
 PANEL, ASK = 2, 3  # cells
 
 
-@dataclass
-class Desk:
-    """A notebook with a panel, and the provider that its participants ask."""
-
-    notebook: Any
-    provider: Any
-
-    @property
-    def page(self) -> Any:
-        return self.notebook.page
-
-    @property
-    def panel(self) -> Any:
-        return self.page.locator(".nbconvo-panel").first
-
-    @property
-    def log(self) -> Any:
-        return self.panel.get_by_role("log")
-
-    @property
-    def rows(self) -> Any:
-        return self.log.get_by_role("article")
-
-    @property
-    def message(self) -> Any:
-        return self.panel.get_by_role("textbox", name=re.compile("Message to"))
-
+class Desk(PanelDesk):
     def row(self, text: str) -> Any:
         return self.rows.filter(has_text=text)
 
@@ -61,11 +34,6 @@ class Desk:
         """Do what a button of a row does."""
         row.hover()
         row.get_by_role("button", name=action).click()
-
-    def choose(self, name: str) -> None:
-        tab = self.panel.get_by_role("tab", name=name)
-        tab.click()
-        expect(tab).to_have_attribute("aria-selected", "true")
 
     def said(self, session: str) -> list[str]:
         code = f"print([m.content for m in nbconvo.sessions[{session!r}].conversation.messages])"

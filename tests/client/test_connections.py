@@ -11,7 +11,7 @@ import pytest
 
 from nbconvo.client import Client
 from nbconvo.client.connection import proxy_for
-from nbconvo.errors import BadRequest
+from nbconvo.errors import BadRequest, InputError
 from nbconvo.services import ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
 
@@ -263,6 +263,40 @@ async def test_the_environments_proxy_leads_to_other_machines(
     assert (await ask(ChatService(KEY, "http://models.example/v1"))).text
     assert provider.requests[0].path == "http://models.example/v1/chat/completions"
     assert proxy_for("http://models.inside.example/v1") is None
+
+
+async def test_a_proxy_without_a_scheme_is_an_http_one(
+    ask: Ask, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("http_proxy", provider.base_url.removesuffix("/v1").removeprefix("http://"))
+    assert (await ask(ChatService(KEY, "http://models.example/v1"))).text
+    monkeypatch.setenv("https_proxy", "me:word@proxy.local:3128")
+    assert str(proxy_for("https://models.example/v1")) == "http://me:word@proxy.local:3128"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://me:pass@proxy.local:1080",
+        "http://me:pass@:3128",
+        "me:pass@proxy.local:port",
+        "http://me:pass@proxy.local:99999",
+        "http://me:pass@[proxy.local:3128",
+    ],
+    ids=["SOCKS", "no host", "a port in letters", "a port too large", "half a bracket"],
+)
+async def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    client: Client, monkeypatch: pytest.MonkeyPatch, scheme: str, proxy: str
+):
+    monkeypatch.setenv(f"{scheme}_proxy".upper(), proxy)
+    service = ChatService(KEY, f"{scheme}://models.example/v1")
+    with pytest.raises(InputError, match=rf"of {scheme.upper()}_PROXY cannot be used") as raised:
+        await _read(client, service)
+    assert "pass" not in str(raised.value)
+    assert "base_url" not in str(raised.value)
+    usage = client.limiter(service).usage()
+    assert (usage.in_flight, usage.queued, usage.total_requests) == (0, 0, 0)
 
 
 def _connections(provider: FakeProvider) -> int:

@@ -12,6 +12,7 @@ from nbconvo.client import Client
 from nbconvo.errors import NbConvoError, RequestTooLarge
 from nbconvo.services import ChatService
 from nbconvo.testing import FakeProvider
+from nbconvo.testing.limits import Limit, Limits
 
 from .conftest import KEY, QUESTION, Ask
 
@@ -250,3 +251,38 @@ async def test_services_of_a_closed_client_limit_nobody(client: Client):
 async def _read(client: Client, service: ChatService, **options: object) -> None:
     async for _ in client.stream(service, QUESTION, "m", {"stream": True, **options}):
         pass
+
+
+# --- limits that the headers do not tell ---------------------------------------------------
+
+
+async def _rows(client: Client, provider: FakeProvider, count: int) -> None:
+    service = ChatService(KEY, provider.base_url)
+
+    async def row() -> None:
+        stream = client.stream(service, QUESTION, "m", {"stream": True, "max_tokens": 5}, bulk=1)
+        async for _ in stream:
+            pass
+
+    await asyncio.gather(*(row() for _ in range(count)))
+
+
+async def test_more_at_once_than_a_service_answers_lose_no_row(
+    client: Client, provider: FakeProvider
+):
+    provider.limits = Limits(Limit("requests", 50_000), at_once=8)
+    provider.respond(lambda request: "one two three")
+    await _rows(client, provider, 300)
+    assert provider.limits.admitted == 300
+    assert provider.limits.refused < 30
+
+
+async def test_bursts_that_a_service_refuses_without_a_word_lose_no_row(
+    client: Client, provider: FakeProvider
+):
+    burst = Limit("requests", 1200, holds=0.1, told=False)
+    provider.limits = Limits(Limit("requests", 1200), burst)
+    provider.respond(lambda request: "one two three")
+    await _rows(client, provider, 60)
+    assert provider.limits.admitted == 60
+    assert provider.limits.refused < 30

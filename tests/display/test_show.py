@@ -1,4 +1,4 @@
-"""Showing replies while they stream: every batch is painted, and always the end."""
+"""Showing replies while they stream: what comes is painted, and always the end."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def breaking(*batches: Sequence[Item], by: BaseException) -> Iterator[Sequence[I
     raise by
 
 
-def test_each_batch_is_painted_and_then_the_end():
+def test_each_batch_is_painted_but_what_ends_it_only_as_the_end():
     screen, columns = Painted(), [Column()]
     show([[(0, Delta("a"))], [], [(0, Delta("b")), (0, reply("ab"))]], screen, columns)
-    assert screen.texts == [["a"], ["a"], ["ab"], ["ab"]]
-    assert screen.finals == [False, False, False, True]
+    assert screen.texts == [["a"], ["a"], ["ab"]]
+    assert screen.finals == [False, False, True]
     assert columns[0].reply == "ab"
 
 
@@ -67,8 +67,8 @@ def test_a_speaker_whose_turn_has_ended_gets_a_new_column():
 
 def test_an_interrupt_says_how_much_is_kept_and_paints_the_end():
     screen, columns = Painted(), [Column("a"), Column("b")]
-    batches = breaking([(0, Delta("x" * 1200)), (1, reply("done"))], by=Stopped("stopped"))
-    with pytest.raises(Stopped, match=r"^stopped; 1,200 characters kept$"):
+    batches = breaking([(0, Delta("x" * 1200)), (1, reply("done"))], by=Stopped("interrupted"))
+    with pytest.raises(Stopped, match=r"^1,200 characters kept$"):
         show(batches, screen, columns)
     assert screen.finals == [False, True]
     assert columns[0].card(busy=False).footer[-1] == "stopped"

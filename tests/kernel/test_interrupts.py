@@ -50,7 +50,7 @@ def test_an_interrupted_cell_says_in_one_line_what_was_kept(kernel, provider):
     stop_in_mid_stream(kernel, provider, cell)
     shown, error = cell.outputs
     kept = kernel.history("default")[-1][1]
-    assert error["traceback"] == [f"Stopped: stopped; {len(kept):,} characters kept"]
+    assert error["traceback"] == [f"Stopped: {len(kept):,} characters kept"]
     assert shown["data"]["text/plain"].strip() == kept.strip()
 
 
@@ -98,14 +98,14 @@ def test_an_interrupt_before_the_first_byte_adds_nothing_to_the_history(kernel, 
     provider.wait_for_requests(before + 1)
     kernel.interrupt()
     kernel.wait(cell)
-    assert cell.texts == ["Stopped: stopped; 0 characters kept"]
+    assert cell.texts == ["Stopped: 0 characters kept"]
     assert kernel.history("default") == [["user", "hi"], ["assistant", "reply to hi"]]
     assert kernel.run("%%ask\nhi again").texts == ["reply to hi again"]
 
 
 def test_an_interrupt_during_the_last_paint_is_one_line_and_loses_nothing(kernel, provider):
     cell = kernel.run(STOP_DURING_THE_LAST_PAINT)
-    assert cell.texts == ["reply to hi", "Stopped: stopped"]
+    assert cell.texts == ["reply to hi", "Stopped: interrupted"]
     assert kernel.value("said") == "reply to hi"
     assert kernel.history("default") == [["user", "hi"], ["assistant", "reply to hi"]]
 

@@ -42,7 +42,7 @@ async def tell(limiter, *told, refused=False, used=1):
 
 def test_the_first_reply_lets_all_go_that_it_tells_is_left(play):
     async def scene():
-        limiter = local(600, seeks=True)
+        limiter = local(600)
         await tell(limiter, LimitTold("requests", "requests", 600, 400, 20.0))
         assert await at_once(limiter) == 400
 
@@ -94,7 +94,7 @@ def test_a_days_limit_that_is_used_up_raises_instead_of_sleeping(play):
 
 def test_requests_by_the_day_and_tokens_by_the_minute_are_told_apart(play):
     async def scene():
-        limiter = local(seeks=True)
+        limiter = local()
         permits = [await limiter.acquire(10) for _ in range(2)]
         for used, permit in enumerate(permits, 1):
             limiter.observe(

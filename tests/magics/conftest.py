@@ -52,7 +52,7 @@ class Notebook:
         publisher = CapturingDisplayPublisher()
         self.shell.display_pub = publisher
         if hasattr(self.shell, "cell_id"):
-            self.shell.cell_id = cell_id
+            self.shell.cell_id, self.shell.code = cell_id, cell
         self._capsys.readouterr()
         done = self.shell.run_cell(cell, store_history=True)
         printed = "".join(self._capsys.readouterr())
@@ -90,10 +90,14 @@ class NotebookShell(InteractiveShell):
     kernel = object()
     displayhook_class = NoPrompt
     cell_id: str | None = None
+    code = ""
 
     def get_parent(self) -> dict[str, Any]:
-        metadata = {"cellId": self.cell_id} if self.cell_id else {}
-        return {"metadata": metadata, "header": {"msg_id": f"message-{self.execution_count}"}}
+        return {
+            "metadata": {"cellId": self.cell_id} if self.cell_id else {},
+            "header": {"msg_id": f"message-{self.execution_count}"},
+            "content": {"code": self.code},
+        }
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
@@ -190,6 +191,18 @@ def test_the_reply_is_in_out_and_is_shown_again_by_a_later_cell(notebook, provid
     assert notebook.run("_").text == "ha"
 
 
+def test_a_call_in_a_cell_of_code_returns_the_reply(notebook, provider):
+    provider.reply("ha")
+    ran = notebook.run("said = get_ipython().run_cell_magic('ask', '', 'a joke')\nsaid.upper()")
+    assert ran.result == "HA"
+
+
+def test_a_call_in_a_cell_of_another_magic_returns_the_reply(notebook, provider):
+    provider.reply("ha")
+    ran = notebook.run("%%time\nget_ipython().run_cell_magic('ask', '', 'a joke').upper()")
+    assert ran.result == "HA"
+
+
 def test_a_trailing_semicolon_of_the_line_is_dropped(notebook, provider):
     assert notebook.run("%%ask --model m ;\nhello").error is None
     assert provider.requests[0].json["model"] == "m"
@@ -300,6 +313,12 @@ def test_a_dry_run_of_several_shows_each(notebook, provider, critics):
     preview = str(notebook.run("%%ask kind stern --dry-run\nhello").result)
     assert preview.count("not sent") == 2
     assert not provider.requests
+
+
+def test_a_dry_run_shows_what_is_no_plain_json_as_it_would_be_sent(notebook):
+    unique = uuid.UUID(int=7)
+    Session(name="marked", extra_body={"metadata": {"run": unique}})
+    assert str(unique) in str(notebook.run("%%ask marked --dry-run\nhello").result)
 
 
 def test_a_dry_run_shows_no_key(notebook, provider, monkeypatch):

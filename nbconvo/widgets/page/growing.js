@@ -72,10 +72,20 @@ function showThoughts(place, html) {
 // Let the page's typesetter at the maths in `element`, and at nothing else: "$5" stays money.
 function typeset(element, latex) {
   if (!latex || !(element.matches(".math") || element.querySelector(".math"))) return;
+  if (!element.isConnected) return oncePlaced(element, () => typeset(element, latex));
   if (!element.matches(".math")) element.classList.add("mathjax_ignore");
   try {
     Promise.resolve(latex.typeset(element)).catch(() => {});
   } catch {
     // The source stays readable.
   }
+}
+
+// Call `then` when `element` is in the page: before, the typesetter finds no font to go by.
+function oncePlaced(element, then) {
+  new ResizeObserver((_, observer) => {
+    if (!element.isConnected) return;
+    observer.disconnect();
+    then();
+  }).observe(element);
 }
