@@ -385,4 +385,8 @@ class BaseService:
             for label in ("max_requests_per_minute", "max_tokens_per_minute", "max_concurrent")
             if (value := getattr(self, label)) is not None
         )
-        return f"{type(self).__name__}({shown_url(self.base_url)!r}{limits})"
+        try:
+            address = repr(shown_url(self.base_url))
+        except InputError:  # there is none, or one that cannot be used; who asks it is told
+            address = "no address"
+        return f"{type(self).__name__}({address}{limits})"

@@ -21,6 +21,7 @@ from nbconvo.host import running_cell
 from nbconvo.media import attached
 from nbconvo.messages import Cell, Delta, Message, Usage
 from nbconvo.services import BaseService
+from nbconvo.services.checks import unseen_url
 from nbconvo.session import export
 from nbconvo.session.ask import Ask, fetched, messages_of, place_of, set_aside
 from nbconvo.session.line import Line
@@ -79,6 +80,7 @@ class Session:
         budget: float | None = None,
         **options: Unpack[Options],
     ) -> None:
+        service = unseen_url(service)  # first of all: a traceback must not show what it may hold
         self.name = _checked_name(name)
         profile = Profile.of(system, service, model, options)
         self._profile = profile.equipped(

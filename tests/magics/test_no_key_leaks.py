@@ -25,6 +25,7 @@ from nbconvo.errors import NbConvoError
 from nbconvo.panel.twin import Twin
 from nbconvo.panel.window import Window
 from nbconvo.services import ChatService
+from nbconvo.services.credentials import _Keyring
 from nbconvo.session import Session, workspace
 from nbconvo.testing import FakeProvider
 
@@ -218,6 +219,8 @@ def test_no_piece_of_a_key_is_seen_however_it_was_given_and_is_told_back(
         patch.chdir(directory)
         patch.setenv("NBCONVO_DOTENV", "1")
         patch.setattr("nbconvo.keys._known", ())
+        # What an earlier example found in its keyring is not known to this one.
+        patch.setattr(nbconvo.services.base.credentials, "_keyring", _Keyring())
         notebook.run("%config NbConvo.dotenv = True")
         given = Given(patch, provider.base_url, notebook)
         service = getattr(given, way)(whole)
@@ -234,7 +237,7 @@ def test_no_piece_of_a_key_is_seen_however_it_was_given_and_is_told_back(
         for where, seen in seen_of(notebook, session, directory / "log"):
             assert leaks(seen, secret) == [], (where, seen)
     provider._queue.clear()
-    services._registry.pop("custom", None)
+    services.registry._registry.pop("custom", None)
     nbconvo.services.base.credentials.forget("custom")
     assert leaks("".join(str(w.message) for w in warned) + caplog.text, secret) == []
 
