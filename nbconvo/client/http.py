@@ -202,8 +202,11 @@ class Pool:
             content.append(reader)
         except HttpProcessingError as error:
             connection.close()
+            # What came may tell the key back, and stays in the context of what is raised.
+            error.message, error.args = "", ()
+            error.__cause__ = error.__context__ = None
             raise aiohttp.ClientResponseError(
-                route.request.request_info, (), status=error.code, message=error.message
+                route.request.request_info, (), status=error.code
             ) from None
         except BaseException:
             connection.close()
