@@ -190,9 +190,7 @@ class _Keyring:
         """Return the key of ``service``; an answer that comes late counts from then on."""
         with self._lock:
             if (answer := self._answers.get(service)) is None:
-                answer = self._answers[service] = _begun(
-                    lambda keyring: keyring.get_password(KEYRING_SERVICE, service) or None
-                )
+                answer = self._answers[service] = _begun(lambda keyring: _held(keyring, service))
         if service in self._late and not answer.done():
             return None
         try:
@@ -242,6 +240,13 @@ class _Keyring:
             raise InputError(f"the system keyring did not forget the key: {trouble}") from None
         self._answers[service] = answer
         return bool(was_there)
+
+
+def _held(keyring: Any, service: str) -> str | None:
+    try:
+        return keyring.get_password(KEYRING_SERVICE, service) or None
+    except keyring.errors.NoKeyringError:  # it is installed, but the system has none
+        return None
 
 
 def _begun(question: Callable[[Any], str | None]) -> Future[str | None]:
