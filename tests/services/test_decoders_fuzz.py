@@ -25,7 +25,7 @@ from nbconvo.client.ready import Ready
 from nbconvo.errors import NbConvoError
 from nbconvo.log.encoding import encode_message, to_line
 from nbconvo.messages import Message
-from nbconvo.services import AnthropicService, BaseService, ChatService
+from nbconvo.services import AnthropicService, BaseService, ChatService, ResponsesService
 from nbconvo.session.tally import Tally
 
 URL = "http://127.0.0.1:1/v1"
@@ -82,6 +82,29 @@ ANTHROPIC: tuple[Any, ...] = (
 )
 
 
+def item(place: int, **fields: Any) -> dict[str, Any]:
+    return {"type": "response.output_item.done", "output_index": place, "item": fields}
+
+
+SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+RESPONSES: tuple[Any, ...] = (
+    {"type": "response.created", "response": {"model": "m", "status": "in_progress"}},
+    {"type": "response.reasoning_summary_text.delta", "output_index": 0, "delta": "Hm"},
+    item(0, type="reasoning", id="r", summary=[], encrypted_content="x"),
+    {"type": "response.output_text.delta", "output_index": 1, "delta": "Wål 🐋"},
+    {"type": "response.output_text.delta", "output_index": 1, "delta": "\ud83e"},
+    {"type": "response.output_text.delta", "output_index": 1, "delta": "\udd16"},
+    item(1, **SAID),
+    item(2, type="function_call", call_id="c", name="f", arguments='{"a": 1}'),
+    {"type": "response.refusal.delta", "output_index": 3, "delta": "No"},
+    {"type": "error", "code": "server_error", "message": "Sorry."},
+    {
+        "type": "response.completed",
+        "response": {"status": "completed", "usage": {"input_tokens": 5, "output_tokens": 2}},
+    },
+)
+
+
 @dataclass(frozen=True)
 class Protocol:
     """A service, and what it sends when all is well."""
@@ -97,6 +120,11 @@ PROTOCOLS = {
         ChatService("key", URL),
         CHAT,
         {"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": {}},
+    ),
+    "responses": Protocol(
+        ResponsesService("key", URL),
+        RESPONSES,
+        {"status": "completed", "output": [SAID], "usage": {"input_tokens": 1}},
     ),
     "anthropic": Protocol(
         AnthropicService("key", URL),
@@ -293,7 +321,12 @@ def test_what_is_nested_too_deeply_is_no_reply(name: str, content_type: str, bod
 def test_a_true_stream_is_a_reply(name: str):
     """Else the others might find nothing but errors, and be content."""
     protocol = PROTOCOLS[name]
-    events = [e for e in protocol.events if isinstance(e, str) or "error" not in e]
+    left_out = {"error", "response.refusal.delta"}
+    events = [
+        e
+        for e in protocol.events
+        if isinstance(e, str) or not ("error" in e or e.get("type") in left_out)
+    ]
     body = "".join(
         f"data: {e if isinstance(e, str) else json.dumps(e)}\n\n" for e in events
     ).encode()
