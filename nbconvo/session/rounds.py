@@ -216,7 +216,8 @@ class Rounds:
         if callable(confirm):
 
             async def by_function(call: Call) -> bool:
-                allowed = confirm(call)
+                # In a thread: it may well wait for somebody, and no other request must.
+                allowed = await asyncio.to_thread(confirm, call)
                 return bool(await allowed if inspect.isawaitable(allowed) else allowed)
 
             return by_function

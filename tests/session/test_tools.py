@@ -228,6 +228,24 @@ async def test_a_function_may_decide_which_calls_run(provider, is_async):
     assert sent(provider)["messages"][-1]["content"] == "the user did not allow this call"
 
 
+async def test_while_a_function_decides_other_requests_go_on(provider, session):
+    asked, going = threading.Event(), threading.Event()
+
+    def confirm(call):
+        asked.set()
+        return going.wait(5)
+
+    deciding = Session(tools=[weather], service="openai", confirm=confirm)
+    provider.reply("", calls=[("weather", {"city": "Oslo"})])
+    waiting = asyncio.ensure_future(deciding.ask("the weather?"))
+    await asyncio.to_thread(asked.wait, 5)
+    provider.reply("meanwhile")
+    assert await session.ask("hi") == "meanwhile"
+    provider.reply("It rains.")
+    going.set()
+    assert await waiting == "It rains."
+
+
 async def test_where_nobody_can_be_asked_nothing_runs(provider):
     session = Session(tools=[weather], service="openai", confirm=True)
     provider.reply("", calls=[("weather", {"city": "Oslo"})])
