@@ -22,7 +22,7 @@ from nbconvo.client.patience import Link, Patience
 from nbconvo.client.reading import Reading, failure_of, object_of
 from nbconvo.client.ready import Ready
 from nbconvo.errors import ConnectionFailed, NbConvoError, RateLimited, ServiceError, TimedOut
-from nbconvo.limiter import LONGEST_WAIT, Limiter
+from nbconvo.limiter import LONGEST_WAIT, Limiter, Permit
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services import BaseService, ModelInfo
 
@@ -122,7 +122,7 @@ class Client:
         left = service.total_timeout
         for attempt in itertools.count(1):
             waits = attempt > 1
-            if not waits and (notice := _waiting(service, limiter, ready.expected)):
+            if not waits and (notice := _waiting(service, limiter, ready)):
                 waits = True
                 yield [Delta(notice=notice)]
             permit = await limiter.acquire(
@@ -130,6 +130,7 @@ class Client:
                 output=ready.expected - ready.prompt,
                 first=attempt > 1,
                 bulk=bulk,
+                model=model,
             )
             sent_at = now()
             link = Link(service.timeout, sent_at + left)
@@ -165,7 +166,7 @@ class Client:
             except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
                 left -= now() - sent_at
                 failed = error_of(raised, service, link)
-                delay = self._delay(failed, ready, account, attempt, link, left)
+                delay = self._delay(failed, ready, account, permit, attempt, link, left)
             finally:
                 link.leave()
                 if response is not None:
@@ -307,6 +308,7 @@ class Client:
         error: ServiceError,
         ready: Ready,
         account: Account,
+        permit: Permit,
         attempt: int,
         link: Link,
         left: float,
@@ -317,6 +319,7 @@ class Client:
             error: How it failed.
             ready: The request.
             account: Whose it is.
+            permit: What it was sent with.
             attempt: Which sending failed, from 1.
             link: How far it got; once its reply has begun, there is no further attempt.
             left: Seconds that remain for all further attempts; none below 0.
@@ -329,7 +332,7 @@ class Client:
         if isinstance(error, RateLimited):
             # For everybody, and before the permit is settled, which lets the next one go. This
             # request goes first afterwards.
-            account.limiter.pause(delay)
+            account.limiter.pause(delay, permit)
         is_too_late = delay > min(left, LONGEST_WAIT)
         if link.begun or is_too_late or not _worth_another(ready.service, error, attempt):
             account.circuit.gave_up(error, begun=link.begun)
@@ -374,9 +377,10 @@ def _estimated(ready: Ready, output: int, told: Usage | None = None) -> Usage:
     return replace(usage, output_tokens=output // 4, estimated=True)
 
 
-def _waiting(service: BaseService, limiter: Limiter, expected: int) -> str | None:
+def _waiting(service: BaseService, limiter: Limiter, ready: Ready) -> str | None:
     """Say why the request has to wait, if a reader would wonder."""
-    if (wait := limiter.wait(expected)) <= _WORTH_A_NOTICE:
+    expected = ready.expected
+    if (wait := limiter.wait(expected, ready.model)) <= _WORTH_A_NOTICE:
         return None
     usage = limiter.usage()
     most = usage.max_tokens_per_minute

@@ -5,12 +5,14 @@ from __future__ import annotations
 from nbconvo.limiter.bucket import Bucket
 from nbconvo.limiter.window import Window
 
-__all__ = ["INPUT", "OUTPUT", "REQUESTS", "TOKENS", "Allowance", "Amounts"]
+__all__ = ["INPUT", "NOTHING", "OUTPUT", "REQUESTS", "TOKENS", "Allowance", "Amounts"]
 
 REQUESTS, TOKENS, INPUT, OUTPUT = range(4)
 
 Amounts = tuple[float, float, float, float]
 """How much a request takes: itself, tokens in all, those of its prompt, those of its reply."""
+
+NOTHING: Amounts = (0.0, 0.0, 0.0, 0.0)
 
 
 class Allowance:

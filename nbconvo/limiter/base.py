@@ -53,6 +53,7 @@ class Permit:
         first: Whether it was asked for with ``first``: the request is sent once more.
         output: Those of ``tokens`` that are the reply's.
         bulk: The bulk work that it belongs to; ``None`` for what a person waits for.
+        model: The model that it asks; services limit each apart.
         at: When it was given, in seconds of the limiter's clock.
     """
 
@@ -60,6 +61,7 @@ class Permit:
     first: bool = False
     output: int = 0
     bulk: Hashable = None
+    model: str | None = None
     at: float = 0.0
 
 
@@ -69,7 +71,7 @@ class LimiterUsage:
 
     Attributes:
         max_requests_per_minute: The stated limit, or a lower one that the service told of, or
-            that was found.
+            that was found; of all models together that were asked.
         max_tokens_per_minute: Likewise; of tokens in all, which not every service limits.
         requests: Requests sent in the last 60 seconds.
         tokens: Tokens reserved or used in the last 60 seconds.
@@ -77,7 +79,7 @@ class LimiterUsage:
         queued: Requests waiting for their turn.
         next_in: Seconds until the first in the queue may go, as far as rates and pauses tell
             (what ``max_concurrent`` adds is not known); 0 when it may go now.
-        paused_for: Seconds that the service asked everybody to wait, from now.
+        paused_for: Seconds that the service asked to wait, from now; the longest of any model.
         total_requests: Requests since the limiter was made.
         total_tokens: Tokens since the limiter was made.
         rate_limited: How often the service answered 429.
@@ -107,7 +109,13 @@ class Limiter(Protocol):
     """
 
     async def acquire(
-        self, tokens: int, *, output: int = 0, first: bool = False, bulk: Hashable = None
+        self,
+        tokens: int,
+        *,
+        output: int = 0,
+        first: bool = False,
+        bulk: Hashable = None,
+        model: str | None = None,
     ) -> Permit:
         """Wait for leave to send a request of ``tokens``; served in the order of asking.
 
@@ -115,7 +123,8 @@ class Limiter(Protocol):
         of the queue: it had its turn, and the service sent it back. Several that were sent
         back keep their order among themselves. ``bulk`` names the bulk work that the request
         belongs to: it lets four asks of people go first, then goes on, and shares equally with
-        other bulk work. ``output`` of the tokens are the reply's.
+        other bulk work. ``output`` of the tokens are the reply's. What a service tells counts
+        for the ``model`` that was asked, and who waits for that holds up no other model.
 
         Raises:
             RequestTooLarge: If ``tokens`` is more than a whole minute admits, or than the service
@@ -142,14 +151,16 @@ class Limiter(Protocol):
         """
         ...
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, permit: Permit | None = None) -> None:
         """Admit nothing for ``seconds`` from now: the service answered 429.
 
+        If it told, in reply to ``permit``'s request, that a limit of its model is reached, other
+        models go on.
         Nobody waits out more than ``LONGEST_WAIT``: they get ``RateLimited``, those who wait too.
         """
         ...
 
-    def wait(self, tokens: int) -> float:
+    def wait(self, tokens: int, model: str | None = None) -> float:
         """Estimate the seconds until a request of ``tokens`` asked now would be admitted.
 
         0 is at once; infinity means that no time can be told, since only the end of another

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Hashable, Iterator
 
 from nbconvo.limiter.allowance import Amounts
-from nbconvo.limiter.base import Permit
-from nbconvo.limiter.limits import Books
+from nbconvo.limiter.books import Books
+from nbconvo.limiter.lane import Lane, Turn
 
-__all__ = ["Lanes", "Turn"]
-
-Turn = asyncio.Future[Permit]
-
-_Lane = OrderedDict[Turn, Books]  # a deque cannot be left from its middle in O(1)
+__all__ = ["Lanes"]
 
 _IN_A_ROW = 4  # asks of people that go while bulk work waits; then one of that
 
@@ -22,68 +17,69 @@ _IN_A_ROW = 4  # asks of people that go while bulk work waits; then one of that
 class Lanes:
     """Those sent back, then people's asks, and after four of these one of the bulk work.
 
-    Each lane is first come, first served. The lanes of bulk work get equal shares: next is the
-    one that was served least since it came, in seconds of the limits' refill. Whoever is next
-    stays so until it has gone, but for those who were sent back and people's asks within their
-    four; so no request waits for more than what was before it in its own lane, for as much of
-    each other lane of bulk work and one request more, and for four asks of people for each.
-
-    Joining, leaving from any place and looking at the head take the same time however many wait.
-
-    Attributes:
-        tokens: Tokens that all in the queue ask for together.
+    Each lane is first come, first served, but that a model whose own limits are reached holds up
+    no other. The lanes of bulk work get equal shares: next is the one that was served least since
+    it came, in seconds of the limits' refill. Whoever is next stays so until it has gone, but for
+    those who were sent back and people's asks within their four; so no request waits for more
+    than what was before it in its own lane, for as much of each other lane of bulk work and one
+    request more, and for four asks of people for each.
     """
 
-    __slots__ = ("_asks", "_bulk", "_bulk_total", "_in_a_row", "_returned", "_served",
-                 "_served_to", "tokens")  # fmt: skip
+    __slots__ = ("_asks", "_bulk", "_bulk_total", "_in_a_row", "_joined", "_returned", "_served",
+                 "_served_to", "_tokens")  # fmt: skip
 
     def __init__(self) -> None:
-        self._returned: _Lane = OrderedDict()
-        self._asks: _Lane = OrderedDict()
-        self._bulk: dict[Hashable, _Lane] = {}
+        self._returned, self._asks = Lane(), Lane()
+        self._bulk: dict[Hashable, Lane] = {}
         self._bulk_total = 0
         self._served: dict[Hashable, float] = {}
         self._served_to = 0.0
-        self._in_a_row = 0
-        self.tokens = 0
+        self._in_a_row = self._joined = 0
+        self._tokens: Counter[str | None] = Counter()
 
     def __len__(self) -> int:
         return len(self._returned) + len(self._asks) + self._bulk_total
 
     def __iter__(self) -> Iterator[tuple[Turn, Books]]:
         for lane in (self._returned, self._asks, *self._bulk.values()):
-            yield from list(lane.items())
+            yield from lane
+
+    @property
+    def models(self) -> tuple[str | None, ...]:
+        """The models that somebody waits for."""
+        return tuple(self._tokens)
 
     def clear_for(self, permit: Books) -> bool:
-        """Return whether nobody is before one who comes now."""
+        """Return whether nobody of its model is before one who comes now."""
+        model = permit.model
         if permit.first:
-            return not self._returned
-        if self._returned or self._asks:
+            return not self._returned.count(model)
+        if self._returned.count(model) or self._asks.count(model):
             return False
-        return not self._bulk_total or (permit.bulk is None and self._in_a_row < _IN_A_ROW)
+        if permit.bulk is None and self._in_a_row < _IN_A_ROW:
+            return True
+        return not any(lane.count(model) for lane in self._bulk.values())
 
     def join(self, turn: Turn, permit: Books) -> None:
         """Add one at the end of its lane."""
-        if permit.first:
-            self._returned[turn] = permit
-        elif permit.bulk is None:
-            self._asks[turn] = permit
-        else:
-            if (lane := self._bulk.get(permit.bulk)) is None:
-                lane = self._bulk[permit.bulk] = OrderedDict()
-                # Who comes anew has no claim for the time in which it asked for nothing.
-                served = self._served.get(permit.bulk, 0.0)
-                self._served[permit.bulk] = max(served, self._served_to)
-            lane[turn] = permit
+        self._joined = permit.number = self._joined + 1
+        lane = self._lane_of(permit)
+        if lane is None:
+            lane = self._bulk[permit.bulk] = Lane()
+            # Who comes anew has no claim for the time in which it asked for nothing.
+            served = self._served.get(permit.bulk, 0.0)
+            self._served[permit.bulk] = max(served, self._served_to)
+        lane.join(turn, permit)
+        if lane is not self._returned and lane is not self._asks:
             self._bulk_total += 1
-        self.tokens += permit.tokens
+        self._tokens[permit.model] += permit.tokens
 
     def leave(self, turn: Turn, permit: Books) -> bool:
         """Remove one from any place; return whether it was there."""
         lane = self._lane_of(permit)
-        if lane is None or lane.pop(turn, None) is None:
+        if lane is None or not lane.leave(turn, permit):
             return False
-        self.tokens -= permit.tokens
+        self._tokens[permit.model] -= permit.tokens
         if lane is not self._returned and lane is not self._asks:
             self._bulk_total -= 1
             if not lane:
@@ -91,18 +87,21 @@ class Lanes:
                 if not self._bulk:
                     self._served.clear()
                     self._served_to = 0.0
+        if not self.waiting(permit.model):
+            del self._tokens[permit.model]
         return True
 
-    def head(self) -> tuple[Turn, Books] | None:
-        """Return whose turn is next."""
-        lane = self._returned
-        if not lane and (not self._bulk_total or self._in_a_row < _IN_A_ROW):
-            lane = self._asks
-        if not lane and self._bulk:
-            lane = min(self._bulk.items(), key=self._served_of)[1]
-        for first in lane.items():
-            return first
-        return None
+    def head(self, passed: Container[str | None] = ()) -> tuple[Turn, Books] | None:
+        """Return whose turn is next, of those whose model is not ``passed`` over."""
+        first = self._returned.first(passed)
+        bulk_is_next = self._bulk_total and self._in_a_row >= _IN_A_ROW
+        if first is None and not bulk_is_next:
+            first = self._asks.first(passed)
+        if first is None and self._bulk_total:
+            first = self._first_of_bulk(passed)
+        if first is None and bulk_is_next:
+            first = self._asks.first(passed)
+        return first
 
     def went(self, permit: Books, cost: Callable[[Amounts], float]) -> None:
         """Note who went; ``cost`` tells what amounts cost, in seconds of the limits' refill."""
@@ -116,19 +115,31 @@ class Lanes:
             self._served_to = self._served[permit.bulk]
             self._served[permit.bulk] += cost(permit.amounts)
 
-    def before_an_ask(self) -> tuple[int, int]:
-        """Return how many requests, and tokens, go before a person's ask that comes now."""
-        requests, tokens = len(self._returned) + len(self._asks), self.tokens
-        if (bulk := self._bulk_total) and (all_waiting := len(self)):
+    def waiting(self, model: str | None) -> int:
+        """Return how many wait for ``model``; any thread may ask."""
+        bulk = sum(lane.count(model) for lane in tuple(self._bulk.values()))
+        return self._returned.count(model) + self._asks.count(model) + bulk
+
+    def before_an_ask(self, model: str | None) -> tuple[int, int]:
+        """Return how many requests, and tokens, go before a person's ask of ``model`` now."""
+        requests = self._returned.count(model) + self._asks.count(model)
+        tokens = self._tokens[model]
+        if all_waiting := self.waiting(model):
+            bulk = all_waiting - requests
             going = min(bulk, (requests + self._in_a_row) // _IN_A_ROW)
-            tokens = int(tokens * (requests + going) / all_waiting)
             requests += going
+            tokens = int(tokens * requests / all_waiting)
         return requests, tokens
 
-    def _served_of(self, item: tuple[Hashable, _Lane]) -> float:
-        return self._served[item[0]]
+    def _first_of_bulk(self, passed: Container[str | None]) -> tuple[Turn, Books] | None:
+        first, least = None, 0.0
+        for bulk, lane in self._bulk.items():
+            served = self._served[bulk]
+            if (first is None or served < least) and (one := lane.first(passed)) is not None:
+                first, least = one, served
+        return first
 
-    def _lane_of(self, permit: Books) -> _Lane | None:
+    def _lane_of(self, permit: Books) -> Lane | None:
         if permit.first:
             return self._returned
         return self._asks if permit.bulk is None else self._bulk.get(permit.bulk)

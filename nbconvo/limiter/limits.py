@@ -1,79 +1,60 @@
-"""All limits of one account: those that the user states, that the service tells, that are found."""
+"""All limits of one model: those that the user states, that the service tells, that are found."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
-from nbconvo.errors import InputError
-from nbconvo.limiter.allowance import INPUT, OUTPUT, REQUESTS, TOKENS, Allowance, Amounts
-from nbconvo.limiter.base import LONGEST_WAIT, Permit, Told
-from nbconvo.limiter.belief import TOGETHER, Belief, Mark, Sent
-from nbconvo.limiter.bucket import Bucket
+from nbconvo.limiter.allowance import (
+    INPUT,
+    NOTHING,
+    OUTPUT,
+    REQUESTS,
+    TOKENS,
+    Allowance,
+    Amounts,
+)
+from nbconvo.limiter.base import LONGEST_WAIT, Told
+from nbconvo.limiter.belief import TOGETHER, Belief, Sent
+from nbconvo.limiter.books import Books
 from nbconvo.limiter.crowd import Crowd
-from nbconvo.limiter.pace import BURST_SECONDS, Pace
+from nbconvo.limiter.pace import Pace
 from nbconvo.limiter.seek import QUIET, Seek
+from nbconvo.limiter.stated import MINUTE, Stated, paced
 from nbconvo.limiter.window import Window
 
-__all__ = ["Books", "Limits"]
+__all__ = ["Limits"]
 
 _COUNTS = {"requests": REQUESTS, "tokens": TOKENS, "input_tokens": INPUT, "output_tokens": OUTPUT}
-_LABELS = ((REQUESTS, "max_requests_per_minute", 1.0), (TOKENS, "max_tokens_per_minute", 0.0))
-_MINUTE = 60.0
-_NOTHING: Amounts = (0.0, 0.0, 0.0, 0.0)
 _DOUBTED = 600.0  # seconds in which bursts are not tried again that were refused without a word
-_SHY = 200  # one in so many is left of a minute's, for requests that overtake each other
-
-
-class Books(Permit):
-    """A permit with what is kept of its request.
-
-    Attributes:
-        amounts: What it reserves.
-        before: What all had reserved before it, and those that went together with it, went.
-        totals: What all had reserved when it went, itself included.
-        unused: What all had left unused by then.
-        marks: What was believed then of each limit that was told.
-        answered: Whether a reply to it has begun to come, or a refusal has come.
-        others: How many were under way when it went, and had been refused before; those that
-            were refused since were not admitted, so that they take no place.
-        others_before: Likewise of those that went before it, but not together with it.
-        refused: Whether it was refused.
-    """
-
-    __slots__ = ("__weakref__", "amounts", "answered", "before", "marks", "others",
-                 "others_before", "refused", "totals", "unused")  # fmt: skip
-
-    def __init__(self, tokens: int, first: bool, output: int, bulk: Hashable) -> None:
-        # Every request comes through here, and what super() would add is a third of it.
-        self.tokens, self.first, self.output, self.bulk, self.at = tokens, first, output, bulk, 0.0
-        self.amounts: Amounts = (1.0, tokens, tokens - output, output)
-        self.before = self.totals = self.unused = _NOTHING
-        self.marks: tuple[Mark, ...] = ()
-        self.answered = self.refused = False
-        self.others = self.others_before = 0
 
 
 class Limits:
     """Admits what all limits allow, and follows what becomes of it.
 
-    A stated limit is an upper bound, kept by half a second's bucket, and requests by what goes in
-    any minute too, so that a service refuses none, however it counts; a told one of no higher
-    rate takes its place, since then it is known what the service holds. A refusal that nothing
-    explains has too many under way as its reason, or comes of a burst: then limits that were told
-    are kept as stated ones are.
+    Services tell of each model apart, and limit it apart; what is stated holds for all models
+    together. Where but one is asked, a told limit of no higher rate takes the place of a stated
+    one, since then it is known what the service holds. A refusal that nothing explains has too
+    many under way as its reason, or comes of a burst: then limits that were told are kept as
+    stated ones are.
 
     Args:
+        stated: What the user states of the account.
         seeks: Whether to look for a level where nothing is stated or told; else there is none.
+
+    Attributes:
+        paused_until: When the service asked to send the next request, at the earliest.
+        told_at: When a reply last came.
     """
 
     __slots__ = ("_active", "_before", "_beliefs", "_crowd", "_cut", "_doubted", "_doubted_at",
                  "_others_before", "_owed", "_refused", "_refused_held", "_seek", "_seeks",
                  "_slow", "_sought", "_stated", "_totals", "_unanswered", "_under_way",
-                 "_unused", "_went_at", "_windows")  # fmt: skip
+                 "_unused", "_went_at", "_windows", "paused_until", "told_at")  # fmt: skip
 
-    def __init__(self, *, seeks: bool) -> None:
-        self._stated: dict[int, Pace] = {}
+    def __init__(self, stated: Stated, *, seeks: bool) -> None:
+        self._stated = stated
+        self.paused_until = self.told_at = -math.inf
         self._doubted: tuple[Pace, ...] = ()  # told limits that are kept without bursts
         self._doubted_at = -math.inf
         self._crowd = Crowd(gently=seeks)
@@ -86,31 +67,13 @@ class Limits:
         self._slow: tuple[Allowance, ...] = ()
         self._windows: tuple[Window, ...] = ()
         self._cut: tuple[Pace, ...] = ()  # those below the stated rate
-        self._totals = self._unused = _NOTHING
+        self._totals = self._unused = NOTHING
         self._before = self._totals
         self._went_at = -math.inf
         self._unanswered = self._under_way = self._others_before = 0
         self._refused = self._refused_held = 0
         self._owed = 0.0  # tokens of replies under way
-        self._choose()
-
-    def state(self, requests: float | None, tokens: float | None, now: float) -> None:
-        """Keep these limits per minute from now on; what was taken lately still counts.
-
-        Raises:
-            InputError: If one is not above 0; then nothing is changed.
-        """
-        stated = {}
-        for (counts, label, least), per_minute in zip(_LABELS, (requests, tokens), strict=True):
-            if per_minute is None:
-                continue
-            if not 0 < per_minute < math.inf:
-                raise InputError(
-                    f"{label} must be a number above 0, not '{per_minute}'; None is no limit"
-                )
-            stated[counts] = _paced(counts, per_minute, least, self._stated.get(counts), now)
-        self._stated = stated
-        self._choose()
+        self.choose()
 
     @property
     def has_room(self) -> bool:
@@ -122,30 +85,28 @@ class Limits:
 
     def has_room_in(self, now: float) -> float:
         """Return the seconds until it is tried whether more may be under way; or infinity."""
-        return self._crowd.grows_in(now)
+        is_full = self._under_way >= self._crowd.most
+        return self._crowd.grows_in(now) if is_full else math.inf
 
     @property
     def per_minute(self) -> tuple[float | None, float | None]:
-        """The limits on requests and tokens per minute, stated, told or found.
+        """The limits on requests and tokens per minute that were told or found.
 
         Any thread may ask.
         """
-        found: list[float | None] = []
-        for counts in (REQUESTS, TOKENS):
-            rates = [b.per_minute for b in tuple(self._beliefs.values()) if _is_quick(b, counts)]
-            if (pace := self._stated.get(counts)) is not None:
-                rates.append(pace.per_minute)
-            elif counts == REQUESTS and (sought := self._sought) is not None:
-                rates.append(round(sought.bucket.rate * _MINUTE))
-            found.append(min(rates, default=None))
-        return found[0], found[1]
+        beliefs = tuple(self._beliefs.values())
+        requests = [b.per_minute for b in beliefs if _is_quick(b, REQUESTS)]
+        tokens = [b.per_minute for b in beliefs if _is_quick(b, TOKENS)]
+        if (sought := self._sought) is not None:
+            requests.append(round(sought.bucket.rate * MINUTE))
+        return min(requests, default=None), min(tokens, default=None)
 
     def delay(self, amounts: Amounts, now: float, ahead: Amounts | None = None) -> float:
         """Return the seconds until ``amounts`` may be taken, after those ``ahead``.
 
         It changes nothing, and is 0 or less when they may be at once.
         """
-        delay = 0.0
+        delay = self.paused_until - now
         for allowance in self._active:
             counts = allowance.counts
             before = 0.0 if ahead is None else ahead[counts]
@@ -200,6 +161,7 @@ class Limits:
         one, tokens, prompt, output = amounts
         a, b, c, d = self._totals
         self._totals = (a + one, b + tokens, c + prompt, d + output)
+        books.in_all = self._stated.take(amounts)
         self._owed += output
         self._unanswered += 1
         books.others = self._under_way + self._refused
@@ -262,7 +224,7 @@ class Limits:
             self._doubted = ()
             changed = True
         if changed:
-            self._choose()
+            self.choose()
         elif told:
             self._find_windows()
 
@@ -273,11 +235,12 @@ class Limits:
         self._crowd.answered(books.others_before - self._refused, now)
         self._note_answer(books)
 
-    def refused(self, told: Sequence[Told], books: Books, now: float) -> float:
-        """Slow down after a request was refused, unless headers say why.
+    def pause(self, until: float) -> None:
+        """Admit nothing until then."""
+        self.paused_until = max(self.paused_until, until)
 
-        Return the seconds in which nothing should go.
-        """
+    def refused(self, told: Sequence[Told], books: Books, now: float) -> None:
+        """Slow down after a request was refused, unless headers say why."""
         books.refused = True
         self._note_answer(books)
         if any(
@@ -286,7 +249,8 @@ class Limits:
             and one.remaining < books.amounts[belief.allowance.counts]
             for one in told
         ):
-            return 0.0
+            books.explained = True
+            return
         self._refused_held += 1
         # On their way some overtook each other: who was refused tells less than who was not.
         others = max(books.others - self._refused, self._under_way - self._refused_held)
@@ -295,31 +259,32 @@ class Limits:
         if self._seek is not None:
             self._sought = self._seek.refused(books.at, books.totals[REQUESTS], now)
             if self._sought is not None:
-                self._choose()
-            return QUIET
+                self.choose()
+            self.pause(now + QUIET)
+            return
         paces = [pace for pace in self._paces if pace.allowance in self._active]
         self._doubted_at = now
         if not paces:
             self._doubted = tuple(
-                _paced(belief.allowance.counts, belief.per_minute, 1.0, None, now).emptied(now)
+                paced(belief.allowance.counts, belief.per_minute, 1.0, None, now).emptied(now)
                 for belief in self._beliefs.values()
-                if belief.seconds <= _MINUTE
+                if belief.seconds <= MINUTE
             )
-            self._choose()
-            return 0.0
+            self.choose()
+            return
         if was_crowded and self._doubted:
-            return 0.0
+            return
         # It was the one of which least is left.
         pace = min(paces, key=lambda pace: pace.bucket.level(now) / pace.bucket.rate)
         counts = pace.allowance.counts
-        pace.refused(books.at, books.amounts[counts], books.totals[counts], now)
+        totals = books.in_all if pace is self._stated.paces.get(counts) else books.totals
+        pace.refused(books.at, books.amounts[counts], totals[counts], now)
         self._find_windows()
-        return 0.0
 
     @property
     def _paces(self) -> tuple[Pace, ...]:
         sought = () if self._sought is None else (self._sought,)
-        return (*self._stated.values(), *sought, *self._doubted)
+        return (*self._stated.paces.values(), *sought, *self._doubted)
 
     def _find_windows(self) -> None:
         active = self._active
@@ -348,14 +313,18 @@ class Limits:
             refused=books.refused,
         )
 
-    def _choose(self) -> None:
-        """Choose the limits that are kept; the others are contained in them."""
+    def choose(self) -> None:
+        """Choose the limits that are kept; the others are contained in them.
+
+        To be called when what is stated has changed.
+        """
         beliefs = self._beliefs.values()
-        quick = [belief for belief in beliefs if belief.seconds <= _MINUTE]
+        quick = [belief for belief in beliefs if belief.seconds <= MINUTE]
         stated = [
             pace.allowance
-            for counts, pace in self._stated.items()
-            if not any(
+            for counts, pace in self._stated.paces.items()
+            if self._stated.shared
+            or not any(
                 belief.allowance.counts == counts and belief.per_minute <= 1.01 * pace.per_minute
                 for belief in quick
             )
@@ -374,20 +343,4 @@ class Limits:
 
 
 def _is_quick(belief: Belief, counts: int) -> bool:
-    return belief.allowance.counts == counts and belief.seconds <= _MINUTE
-
-
-def _paced(counts: int, per_minute: float, least: float, old: Pace | None, now: float) -> Pace:
-    """Return a stated limit, of which as much is taken as of the ``old`` one."""
-    rate = per_minute / _MINUTE
-    bucket = Bucket(rate, max(rate * BURST_SECONDS, least), now)
-    # Sizes of many tokens never fill a minute to the brim: it would cost part of the rate.
-    window = Window(per_minute, _MINUTE) if counts == REQUESTS else None
-    if old is not None:
-        taken = old.bucket.full_at - now
-        if taken > 0.0:
-            bucket.take(taken * old.bucket.rate, now)
-        window = old.allowance.window
-    if window is not None:
-        window.capacity = per_minute - per_minute // _SHY
-    return Pace(Allowance(counts, bucket, window), rate, per_minute)
+    return belief.allowance.counts == counts and belief.seconds <= MINUTE

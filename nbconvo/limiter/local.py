@@ -9,11 +9,13 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 
 from nbconvo.limiter.alarm import Alarm
-from nbconvo.limiter.allowance import Amounts
+from nbconvo.limiter.allowance import REQUESTS, TOKENS, Amounts
 from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit, Told
-from nbconvo.limiter.lanes import Lanes, Turn
-from nbconvo.limiter.limits import Books, Limits
-from nbconvo.limiter.recent import Recent
+from nbconvo.limiter.books import Books
+from nbconvo.limiter.counted import Counted
+from nbconvo.limiter.lane import Turn
+from nbconvo.limiter.lanes import Lanes
+from nbconvo.limiter.limits import Limits
 from nbconvo.limiter.refusals import (
     paused,
     refuse,
@@ -21,6 +23,7 @@ from nbconvo.limiter.refusals import (
     too_large_for_service,
     used_up,
 )
+from nbconvo.limiter.stated import Stated
 
 __all__ = ["LocalLimiter"]
 
@@ -60,16 +63,17 @@ class LocalLimiter:
     ) -> None:
         self.name = name
         self._clock = clock
-        self._limits = Limits(seeks=seeks)
+        self._seeks = seeks
+        self._stated = Stated()
+        self._limits: dict[str | None, Limits] = {}  # of each model that was asked
         self._lanes = Lanes()
         # Each permit in flight, with the second of the clock in which it was counted.
         self._held: dict[Books, int] = {}
         self._forgotten: weakref.WeakSet[Books] = weakref.WeakSet()
-        self._recent = Recent()
-        self._total_requests = self._total_tokens = self._rate_limited = self._retries = 0
+        self._counted = Counted()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._wake)
-        self._next_at = self._paused_until = self._told_at = -math.inf
+        self._next_at = self._paused_until = -math.inf
         self.set_limits(
             max_requests_per_minute=max_requests_per_minute,
             max_tokens_per_minute=max_tokens_per_minute,
@@ -90,7 +94,9 @@ class LocalLimiter:
         Raises:
             InputError: If a rate is not above 0; then nothing is changed.
         """
-        self._limits.state(max_requests_per_minute, max_tokens_per_minute, self._clock())
+        self._stated.state(max_requests_per_minute, max_tokens_per_minute, self._clock())
+        for limits in self._limits.values():
+            limits.choose()
         self._max_tokens = max_tokens_per_minute
         self._max_concurrent = max_concurrent
         if (most := max_tokens_per_minute) is not None:
@@ -100,7 +106,13 @@ class LocalLimiter:
         self._wake()
 
     async def acquire(
-        self, tokens: int, *, output: int = 0, first: bool = False, bulk: Hashable = None
+        self,
+        tokens: int,
+        *,
+        output: int = 0,
+        first: bool = False,
+        bulk: Hashable = None,
+        model: str | None = None,
     ) -> Permit:
         """Wait for leave to send a request of ``tokens``, in turn; ``first`` at the head.
 
@@ -112,23 +124,23 @@ class LocalLimiter:
         """
         if self._max_tokens is not None and tokens > self._max_tokens:
             raise too_large(self.name, tokens, self._max_tokens)
-        now = self._clock()
-        if (left := self._paused_until - now) > LONGEST_WAIT:
+        now, limits = self._clock(), self._limits_of(model)
+        if (left := limits.paused_until - now) > LONGEST_WAIT:
             raise paused(self.name, left)
-        permit = Books(tokens, first, output, bulk)
-        if (limit := self._limits.exceeded(permit.amounts)) is not None:
+        permit = Books(tokens, first, output, bulk, model)
+        if (limit := limits.exceeded(permit.amounts)) is not None:
             raise too_large_for_service(self.name, tokens, limit)
         self._adopt_loop()
-        is_head = self._lanes.clear_for(permit)
-        if is_head and self._has_room():
-            self._limits.refresh(now)
-            if self._delay(permit.amounts, now) <= _TICK:
-                self._grant(permit, now)
+        if not self._lanes and self._has_room(limits):
+            limits.refresh(now)
+            if limits.delay(permit.amounts, now) <= _TICK:
+                self._grant(permit, limits, now)
                 return permit
         turn: Turn = asyncio.get_running_loop().create_future()
+        is_next = self._lanes.clear_for(permit)
         self._lanes.join(turn, permit)
         try:
-            if is_head or len(self._lanes) == 1:
+            if is_next:
                 self._wake()
             return await turn
         except BaseException:
@@ -140,15 +152,14 @@ class LocalLimiter:
         books = _books(permit)
         if books not in self._held:
             return
-        now = self._clock()
+        now, limits = self._clock(), self._limits[books.model]
         if refused:
-            quiet = self._limits.refused(told, books, now)
-            self._paused_until = max(self._paused_until, now + quiet)
+            limits.refused(told, books, now)
         else:
-            self._limits.answered(books, now)
-        self._told_at = now
+            limits.answered(books, now)
+        limits.told_at = now
         if told:
-            self._limits.observe(told, books, now)
+            limits.observe(told, books, now)
         if self._lanes:
             self._wake()
 
@@ -165,84 +176,96 @@ class LocalLimiter:
         if second is None:
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
         used = _used(books, tokens, output)
-        freed = self._limits.settle(books, used, self._clock())
-        change = int(used[1]) - permit.tokens
-        unsent = 1 if tokens is None else 0
-        if change or unsent:
-            self._recent.add(second, -unsent, change)
-            self._total_requests -= unsent
-            if unsent and permit.first:
-                self._retries -= 1
-            self._total_tokens += change
+        freed = self._limits[books.model].settle(books, used, self._clock())
+        self._counted.correct(second, permit, None if tokens is None else int(used[1]))
         if (freed or self._max_concurrent is not None) and self._lanes:
             self._wake()
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, permit: Permit | None = None) -> None:
         """Admit nothing for ``seconds`` from now: the service answered 429.
 
-        Nobody waits out more than ``LONGEST_WAIT``: they get ``RateLimited``, those who wait too.
+        If it told, in reply to ``permit``'s request, that a limit of its model is reached, other
+        models go on. Nobody waits out more than ``LONGEST_WAIT``: they get ``RateLimited``, those
+        who wait too.
         """
-        self._rate_limited += 1
+        self._counted.rate_limited += 1
         now = self._clock()
-        self._paused_until = max(self._paused_until, now + seconds)
-        if (left := self._paused_until - now) > LONGEST_WAIT:
-            for turn, _ in self._lanes:
+        if isinstance(permit, Books) and permit.explained:
+            self._limits[permit.model].pause(now + seconds)
+        else:
+            self._paused_until = max(self._paused_until, now + seconds)
+            for limits in self._limits.values():
+                limits.pause(self._paused_until)
+        for turn, waiting in self._lanes:
+            if (left := self._limits[waiting.model].paused_until - now) > LONGEST_WAIT:
                 refuse(turn, paused(self.name, left))
         self._wake()
 
-    def wait(self, tokens: int) -> float:
+    def wait(self, tokens: int, model: str | None = None) -> float:
         """Estimate the seconds until a request of ``tokens`` asked now would be admitted."""
-        if not self._has_room() or (self._max_tokens is not None and tokens > self._max_tokens):
+        if self._max_tokens is not None and tokens > self._max_tokens:
             return math.inf
-        requests, before = self._lanes.before_an_ask()
+        if (limits := self._limits.get(model)) is None:
+            limits = Limits(self._stated, seeks=self._seeks)
+            limits.pause(self._paused_until)
+        if not self._has_room(limits):
+            return math.inf
+        requests, before = self._lanes.before_an_ask(model)
         ahead = (float(requests), float(before), float(before), 0.0)
-        delay = self._delay((1.0, tokens, tokens, 0.0), self._clock(), ahead)
+        delay = limits.delay((1.0, tokens, tokens, 0.0), self._clock(), ahead)
         return delay if delay > _TICK else 0.0
 
     def usage(self) -> LimiterUsage:
         """Return a snapshot; cheap, and safe from any thread."""
-        now = self._clock()
-        requests, tokens = self._recent.minute(int(now))
+        now, models = self._clock(), tuple(self._limits.values())
+        requests, tokens = self._counted.minute(int(now))
         queued = len(self._lanes)
-        most_requests, most_tokens = self._limits.per_minute
+        rates = [limits.per_minute for limits in models]
+        paused_until = max(
+            self._paused_until, *(limits.paused_until for limits in models), -math.inf
+        )
         return LimiterUsage(
-            max_requests_per_minute=most_requests,
-            max_tokens_per_minute=most_tokens,
+            max_requests_per_minute=self._stated.least(REQUESTS, [rate for rate, _ in rates]),
+            max_tokens_per_minute=self._stated.least(TOKENS, [rate for _, rate in rates]),
             max_concurrent=self._max_concurrent,
             requests=requests,
             tokens=tokens,
             in_flight=len(self._held),
             queued=queued,
             next_in=max(0.0, self._next_at - now) if queued else 0.0,
-            paused_for=max(0.0, self._paused_until - now),
-            total_requests=self._total_requests,
-            total_tokens=self._total_tokens,
-            rate_limited=self._rate_limited,
-            retries=self._retries,
+            paused_for=max(0.0, paused_until - now),
+            total_requests=self._counted.requests,
+            total_tokens=self._counted.tokens,
+            rate_limited=self._counted.rate_limited,
+            retries=self._counted.retries,
         )
 
     def history(self) -> tuple[int, ...]:
         """Return the requests sent in each 5 s of the last 5 minutes, oldest first."""
-        return self._recent.history(int(self._clock()))
+        return self._counted.history(int(self._clock()))
 
-    def _has_room(self) -> bool:
+    def _limits_of(self, model: str | None) -> Limits:
+        if (limits := self._limits.get(model)) is None:
+            limits = self._limits[model] = Limits(self._stated, seeks=self._seeks)
+            limits.pause(self._paused_until)
+            if len(self._limits) == 2:
+                self._stated.shared = True
+                for each in self._limits.values():
+                    each.choose()
+        return limits
+
+    def _has_place(self) -> bool:
         most = self._max_concurrent
-        return (most is None or len(self._held) < most) and self._limits.has_room
+        return most is None or len(self._held) < most
 
-    def _delay(self, amounts: Amounts, now: float, ahead: Amounts | None = None) -> float:
-        delay = self._paused_until - now
-        wait = self._limits.delay(amounts, now, ahead)
-        return wait if wait > delay else delay
+    def _has_room(self, limits: Limits) -> bool:
+        return self._has_place() and limits.has_room
 
-    def _grant(self, permit: Books, now: float) -> None:
-        self._lanes.went(permit, self._limits.cost)
-        self._limits.take(permit, now)
-        second = self._held[permit] = int(now)
-        self._recent.add(second, 1, permit.tokens)
-        self._total_requests += 1
-        self._total_tokens += permit.tokens
-        if permit.first:
-            self._retries += 1
+    def _grant(self, permit: Books, limits: Limits, now: float) -> None:
+        self._lanes.went(permit, limits.cost)
+        limits.take(permit, now)
+        self._held[permit] = int(now)
+        self._counted.sent(int(now), permit)
 
     def _abandon(self, turn: Turn, permit: Books) -> None:
         """Give back all that a waiter held: its place, or the permit that it was just given."""
@@ -256,39 +279,51 @@ class LocalLimiter:
         if self._loop is not None and self._loop.is_closed():
             self._forget_loop()
         now = self._clock()
-        if self._lanes:
-            self._limits.refresh(now)
-        while (head := self._lanes.head()) is not None:
+        for model in self._lanes.models:
+            self._limits[model].refresh(now)
+        passed: set[str | None] = set()  # models whose own limits are reached
+        soonest = math.inf
+        while (head := self._lanes.head(passed)) is not None:
             turn, permit = head
             if not turn.done():
-                delay = self._delay(amounts := permit.amounts, now)
-                self._next_at = now + delay
-                if delay > _TICK and not self._is_tried(permit, now):
-                    if not self._goes_on_without(turn, amounts, now):
-                        self._alarm.set(turn.get_loop(), max(delay, _TOGETHER))
-                        return
-                elif not self._has_room():
-                    if (wait := self._limits.has_room_in(now)) < math.inf:
-                        self._alarm.set(turn.get_loop(), max(wait, _TOGETHER))
-                        return
+                limits = self._limits[permit.model]
+                delay = self._delay(limits, permit, now)
+                if delay <= _TICK and not limits.has_room:
+                    delay = max(limits.has_room_in(now), _TOGETHER)
+                if delay > _TICK:
+                    if not self._goes_on_without(turn, permit, now):
+                        soonest = min(soonest, delay)
+                        if self._stated.delay(permit.amounts, now) > _TICK:
+                            break  # before those of other models, whom the same holds up
+                        passed.add(permit.model)
+                        continue
+                elif not self._has_place():
                     break
                 else:
-                    self._grant(permit, now)
+                    self._grant(permit, limits, now)
                     turn.set_result(permit)
             self._lanes.leave(turn, permit)
-        self._alarm.stop()
+        self._next_at = now + (0.0 if soonest == math.inf else soonest)
+        if soonest < math.inf and self._loop is not None:
+            self._alarm.set(self._loop, max(soonest, _TOGETHER))
+        else:
+            self._alarm.stop()
 
-    def _is_tried(self, permit: Books, now: float) -> bool:
+    def _delay(self, limits: Limits, permit: Books, now: float) -> float:
+        delay = limits.delay(permit.amounts, now)
+        return 0.0 if delay > _TICK and self._is_tried(limits, permit, now) else delay
+
+    def _is_tried(self, limits: Limits, permit: Books, now: float) -> bool:
         """Return whether a person's lone ask goes although a limit of hours seems used up.
 
-        What was told a while ago may have been of another model, or wrong: only a reply can tell.
+        What was told a while ago may have been wrong: only a reply can tell.
         """
-        alone = permit.bulk is None and not self._held and now - self._told_at >= _STALE
-        return alone and self._limits.hopeless(permit.amounts, now) is not None
+        alone = permit.bulk is None and not self._held and now - limits.told_at >= _STALE
+        return alone and limits.hopeless(permit.amounts, now) is not None
 
-    def _goes_on_without(self, turn: Turn, amounts: Amounts, now: float) -> bool:
+    def _goes_on_without(self, turn: Turn, permit: Books, now: float) -> bool:
         """Refuse one who would have to wait for hours; return whether it is so."""
-        if (wait := self._limits.hopeless(amounts, now)) is None:
+        if (wait := self._limits[permit.model].hopeless(permit.amounts, now)) is None:
             return False
         refuse(turn, used_up(self.name, wait))
         return True

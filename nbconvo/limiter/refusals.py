@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from nbconvo.errors import NbConvoError, RateLimited, RequestTooLarge
-from nbconvo.limiter.lanes import Turn
+from nbconvo.limiter.lane import Turn
 
 __all__ = ["paused", "refuse", "too_large", "too_large_for_service", "used_up"]
 

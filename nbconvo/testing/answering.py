@@ -38,6 +38,7 @@ class Answering:
         models: Names that ``GET /models`` lists.
         respond: Gives the reply to a request when nothing is queued.
         limits: Admits or refuses each request for a reply, before anything else is looked at.
+            ``model_limits`` of its model, if there are any, do so instead.
         faults: Fails some of those that were admitted.
     """
 
@@ -55,6 +56,7 @@ class Answering:
         self.models = list(models)
         self.respond = respond
         self.limits = limits
+        self.model_limits: dict[str, Limits] = {}
         self.faults = faults
         self.queue: deque[Answer] = deque()
         self.stopping = False
@@ -89,9 +91,10 @@ class Answering:
         if not isinstance(request.json, dict):
             what = "the body is not a JSON object"
             return ErrorReply(400, error_body(400, what)).steps(request)
-        if self.limits is None:
+        limits = self.model_limits.get(str(request.json.get("model")), self.limits)
+        if limits is None:
             return self._next(request).steps(request)
-        return self._within(self.limits, request)
+        return self._within(limits, request)
 
     def _within(self, limits: Limits, request: RecordedRequest) -> Iterator[Step]:
         shape = Shape(request)

@@ -219,6 +219,11 @@ class FakeProvider:
         self._answering.limits = limits
 
     @property
+    def model_limits(self) -> dict[str, Limits]:
+        """The rate limits of single models, by their names; the others have :attr:`limits`."""
+        return self._answering.model_limits
+
+    @property
     def faults(self) -> Faults | None:
         """What happens to a share of the requests; may be set."""
         return self._answering.faults

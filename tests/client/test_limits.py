@@ -9,7 +9,7 @@ import pytest
 
 from nbconvo import tokens
 from nbconvo.client import Client
-from nbconvo.errors import NbConvoError, RequestTooLarge
+from nbconvo.errors import NbConvoError, RateLimited, RequestTooLarge
 from nbconvo.services import ChatService
 from nbconvo.testing import FakeProvider
 from nbconvo.testing.limits import Limit, Limits
@@ -286,3 +286,25 @@ async def test_bursts_that_a_service_refuses_without_a_word_lose_no_row(
     await _rows(client, provider, 60)
     assert provider.limits.admitted == 60
     assert provider.limits.refused < 30
+
+
+async def test_a_model_whose_limit_is_used_up_holds_up_no_other(
+    client: Client, provider: FakeProvider
+):
+    a_day = 86_400
+    provider.model_limits["small"] = Limits(Limit("requests", 2, period=a_day), dialect="groq")
+    provider.model_limits["large"] = Limits(Limit("requests", 500, period=a_day), dialect="groq")
+    service = ChatService(KEY, provider.base_url)
+
+    async def ask(model: str) -> None:
+        async for _ in client.stream(service, QUESTION, model, {"max_tokens": 5}):
+            pass
+
+    for model in ("small", "large", "small", "large"):
+        await ask(model)
+    with pytest.raises(RateLimited, match="used up"):
+        await ask("small")
+    for _ in range(10):
+        await ask("large")
+    assert provider.model_limits["small"].refused == provider.model_limits["large"].refused == 0
+    assert provider.model_limits["large"].admitted == 12

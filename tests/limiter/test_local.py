@@ -236,9 +236,12 @@ class Books(RuleBasedStateMachine):
         output=st.integers(0, 100),
         first=st.booleans(),
         bulk=st.none() | st.integers(0, 2),
+        model=st.sampled_from(["a", "b", None]),
     )
-    def ask(self, tokens, output, first, bulk):
-        waiting = self.limiter.acquire(tokens, output=min(output, tokens), first=first, bulk=bulk)
+    def ask(self, tokens, output, first, bulk, model):
+        waiting = self.limiter.acquire(
+            tokens, output=min(output, tokens), first=first, bulk=bulk, model=model
+        )
         self.tasks.append(self.loop.create_task(waiting))
 
     @rule(data=st.data())
@@ -312,12 +315,15 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def what_is_reserved_is_what_is_in_flight(self):
         held = self.limiter._held
-        assert self.limiter._limits._owed == sum(permit.output for permit in held)
-        assert self.limiter._limits._unanswered == sum(not p.answered for p in held)
+        for model, limits in self.limiter._limits.items():
+            mine = [permit for permit in held if permit.model == model]
+            assert limits._owed == sum(permit.output for permit in mine)
+            assert limits._unanswered == sum(not permit.answered for permit in mine)
+            assert limits._under_way == len(mine)
 
     @invariant()
     def a_window_holds_what_was_taken_in_it(self):
-        for allowance in self.limiter._limits._active:
+        for allowance in {a for each in self.limiter._limits.values() for a in each._active}:
             if (window := allowance.window) is not None:
                 assert window._total == pytest.approx(sum(a for _, a in window._taken.values()))
 
@@ -325,7 +331,7 @@ class Books(RuleBasedStateMachine):
     def no_bucket_is_above_its_capacity(self):
         now = self.loop.time()
         assert self.limiter.wait(0) >= 0
-        for pace in self.limiter._limits._stated.values():
+        for pace in self.limiter._stated.paces.values():
             bucket = pace.bucket
             beyond = bucket.capacity + bucket.rate
             assert bucket.delay(beyond, now, ahead=1e-9) >= 0
@@ -342,7 +348,7 @@ class Books(RuleBasedStateMachine):
         for permit in self.held:
             self.limiter.settle(permit, None)
         usage = self.limiter.usage()
-        assert (usage.in_flight, usage.queued, self.limiter._lanes.tokens) == (0, 0, 0)
+        assert (usage.in_flight, usage.queued, len(self.limiter._lanes._tokens)) == (0, 0, 0)
         self.loop.close()
 
 
