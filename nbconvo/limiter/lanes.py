@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterator
 
 from nbconvo.limiter.allowance import Amounts
@@ -25,8 +24,8 @@ class Lanes:
     request more, and for four asks of people for each.
     """
 
-    __slots__ = ("_asks", "_bulk", "_bulk_total", "_in_a_row", "_joined", "_returned", "_served",
-                 "_served_to", "_tokens")  # fmt: skip
+    __slots__ = ("_asks", "_bulk", "_bulk_total", "_counts", "_in_a_row", "_joined",
+                 "_returned", "_served", "_served_to", "_tokens")  # fmt: skip
 
     def __init__(self) -> None:
         self._returned, self._asks = Lane(), Lane()
@@ -35,7 +34,8 @@ class Lanes:
         self._served: dict[Hashable, float] = {}
         self._served_to = 0.0
         self._in_a_row = self._joined = 0
-        self._tokens: Counter[str | None] = Counter()
+        self._tokens: dict[str | None, int] = {}  # asked for together, by model
+        self._counts: dict[str | None, int] = {}
 
     def __len__(self) -> int:
         return len(self._returned) + len(self._asks) + self._bulk_total
@@ -47,7 +47,7 @@ class Lanes:
     @property
     def models(self) -> tuple[str | None, ...]:
         """The models that somebody waits for."""
-        return tuple(self._tokens)
+        return tuple(self._counts)
 
     def clear_for(self, permit: Books) -> bool:
         """Return whether nobody of its model is before one who comes now."""
@@ -72,14 +72,20 @@ class Lanes:
         lane.join(turn, permit)
         if lane is not self._returned and lane is not self._asks:
             self._bulk_total += 1
-        self._tokens[permit.model] += permit.tokens
+        model = permit.model
+        self._counts[model] = self._counts.get(model, 0) + 1
+        self._tokens[model] = self._tokens.get(model, 0) + permit.tokens
 
     def leave(self, turn: Turn, permit: Books) -> bool:
         """Remove one from any place; return whether it was there."""
         lane = self._lane_of(permit)
         if lane is None or not lane.leave(turn, permit):
             return False
-        self._tokens[permit.model] -= permit.tokens
+        model = permit.model
+        self._tokens[model] -= permit.tokens
+        self._counts[model] -= 1
+        if not self._counts[model]:
+            del self._counts[model], self._tokens[model]
         if lane is not self._returned and lane is not self._asks:
             self._bulk_total -= 1
             if not lane:
@@ -87,8 +93,6 @@ class Lanes:
                 if not self._bulk:
                     self._served.clear()
                     self._served_to = 0.0
-        if not self.waiting(permit.model):
-            del self._tokens[permit.model]
         return True
 
     def head(self, passed: Container[str | None] = ()) -> tuple[Turn, Books] | None:
@@ -115,16 +119,11 @@ class Lanes:
             self._served_to = self._served[permit.bulk]
             self._served[permit.bulk] += cost(permit.amounts)
 
-    def waiting(self, model: str | None) -> int:
-        """Return how many wait for ``model``; any thread may ask."""
-        bulk = sum(lane.count(model) for lane in tuple(self._bulk.values()))
-        return self._returned.count(model) + self._asks.count(model) + bulk
-
     def before_an_ask(self, model: str | None) -> tuple[int, int]:
         """Return how many requests, and tokens, go before a person's ask of ``model`` now."""
         requests = self._returned.count(model) + self._asks.count(model)
-        tokens = self._tokens[model]
-        if all_waiting := self.waiting(model):
+        tokens = self._tokens.get(model, 0)
+        if all_waiting := self._counts.get(model, 0):
             bulk = all_waiting - requests
             going = min(bulk, (requests + self._in_a_row) // _IN_A_ROW)
             requests += going
