@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from nbconvo.limiter.allowance import NOTHING, Amounts
 from nbconvo.limiter.base import Permit
-from nbconvo.limiter.belief import Mark
+from nbconvo.limiter.marks import Mark
 
 __all__ = ["Books"]
 

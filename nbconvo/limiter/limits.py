@@ -15,9 +15,10 @@ from nbconvo.limiter.allowance import (
     Amounts,
 )
 from nbconvo.limiter.base import LONGEST_WAIT, Told
-from nbconvo.limiter.belief import TOGETHER, Belief, Sent
+from nbconvo.limiter.belief import Belief
 from nbconvo.limiter.books import Books
 from nbconvo.limiter.crowd import Crowd
+from nbconvo.limiter.marks import TOGETHER, Sent
 from nbconvo.limiter.pace import Pace
 from nbconvo.limiter.seek import QUIET, Seek
 from nbconvo.limiter.stated import MINUTE, Stated, paced
