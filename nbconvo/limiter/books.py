@@ -45,3 +45,14 @@ class Books(Permit):
         self.marks: tuple[Mark, ...] = ()
         self.answered = self.refused = self.explained = False
         self.number = self.others = self.others_before = 0
+
+    def used(self, tokens: int | None, output: int | None) -> Amounts:
+        """Return what it took: so many tokens, if known those of the reply; ``None``: nothing."""
+        if tokens is None:
+            return NOTHING
+        if tokens == self.tokens and output is None:
+            return self.amounts
+        tokens = max(tokens, 0)
+        said = max(tokens - self.tokens + self.output, 0) if output is None else output
+        said = min(said, tokens)
+        return 1.0, tokens, tokens - said, said

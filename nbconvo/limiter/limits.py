@@ -5,20 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from nbconvo.limiter.allowance import (
-    INPUT,
-    NOTHING,
-    OUTPUT,
-    REQUESTS,
-    TOKENS,
-    Allowance,
-    Amounts,
-)
+from nbconvo.limiter.allowance import REQUESTS, TOKENS, Allowance, Amounts
 from nbconvo.limiter.base import LONGEST_WAIT, Told
-from nbconvo.limiter.belief import Belief
+from nbconvo.limiter.beliefs import Beliefs, explains
 from nbconvo.limiter.books import Books
 from nbconvo.limiter.crowd import Crowd
-from nbconvo.limiter.marks import TOGETHER, Sent
 from nbconvo.limiter.pace import Pace
 from nbconvo.limiter.seek import QUIET, Seek
 from nbconvo.limiter.stated import MINUTE, Stated, paced
@@ -26,7 +17,6 @@ from nbconvo.limiter.window import Window
 
 __all__ = ["Limits"]
 
-_COUNTS = {"requests": REQUESTS, "tokens": TOKENS, "input_tokens": INPUT, "output_tokens": OUTPUT}
 _DOUBTED = 600.0  # seconds in which bursts are not tried again that were refused without a word
 
 
@@ -48,10 +38,10 @@ class Limits:
         told_at: When a reply last came.
     """
 
-    __slots__ = ("_active", "_before", "_beliefs", "_crowd", "_cut", "_doubted", "_doubted_at",
-                 "_others_before", "_owed", "_refused", "_refused_held", "_seek", "_seeks",
-                 "_slow", "_sought", "_stated", "_totals", "_unanswered", "_under_way",
-                 "_unused", "_went_at", "_windows", "paused_until", "told_at")  # fmt: skip
+    __slots__ = ("_active", "_beliefs", "_crowd", "_cut", "_doubted", "_doubted_at",
+                 "_others_before", "_refused", "_refused_held", "_seek", "_seeks", "_slow",
+                 "_sought", "_stated", "_unanswered", "_under_way", "_windows",
+                 "paused_until", "told_at")  # fmt: skip
 
     def __init__(self, stated: Stated, *, seeks: bool) -> None:
         self._stated = stated
@@ -62,18 +52,13 @@ class Limits:
         self._sought: Pace | None = None
         self._seeks = seeks
         self._seek: Seek | None = None
-        # In the order in which they were told of first: a permit holds a mark of each.
-        self._beliefs: dict[str, Belief] = {}
+        self._beliefs = Beliefs()
         self._active: tuple[Allowance, ...] = ()
         self._slow: tuple[Allowance, ...] = ()
         self._windows: tuple[Window, ...] = ()
         self._cut: tuple[Pace, ...] = ()  # those below the stated rate
-        self._totals = self._unused = NOTHING
-        self._before = self._totals
-        self._went_at = -math.inf
         self._unanswered = self._under_way = self._others_before = 0
         self._refused = self._refused_held = 0
-        self._owed = 0.0  # tokens of replies under way
         self.choose()
 
     @property
@@ -95,12 +80,10 @@ class Limits:
 
         Any thread may ask.
         """
-        beliefs = tuple(self._beliefs.values())
-        requests = [b.per_minute for b in beliefs if _is_quick(b, REQUESTS)]
-        tokens = [b.per_minute for b in beliefs if _is_quick(b, TOKENS)]
-        if (sought := self._sought) is not None:
-            requests.append(round(sought.bucket.rate * MINUTE))
-        return min(requests, default=None), min(tokens, default=None)
+        requests, tokens = self._beliefs.per_minute(REQUESTS), self._beliefs.per_minute(TOKENS)
+        if (sought := self._sought) is not None:  # which is so only where nothing was told
+            requests = round(sought.bucket.rate * MINUTE)
+        return requests, tokens
 
     def delay(self, amounts: Amounts, now: float, ahead: Amounts | None = None) -> float:
         """Return the seconds until ``amounts`` may be taken, after those ``ahead``.
@@ -134,10 +117,7 @@ class Limits:
 
     def exceeded(self, amounts: Amounts) -> float | None:
         """Return the told limit of which ``amounts`` are more than all, as a refusal has shown."""
-        for belief in self._beliefs.values():
-            if amounts[belief.allowance.counts] >= belief.hopeless:
-                return belief.limit
-        return None
+        return self._beliefs.exceeded(amounts)
 
     def cost(self, amounts: Amounts) -> float:
         """Return how many seconds of refill the amounts take of the limit that they strain most."""
@@ -156,28 +136,13 @@ class Limits:
         for allowance in self._active:
             allowance.take(amounts[allowance.counts], now)
         books.at = now
-        if now > self._went_at + TOGETHER:
-            self._went_at, self._before = now, self._totals
-            self._others_before = self._under_way + self._refused
-        one, tokens, prompt, output = amounts
-        a, b, c, d = self._totals
-        self._totals = (a + one, b + tokens, c + prompt, d + output)
         books.in_all = self._stated.take(amounts)
-        self._owed += output
+        others = self._under_way + self._refused
+        if self._beliefs.sent(books, now):
+            self._others_before = others
+        books.others, books.others_before = others, min(others, self._others_before)
         self._unanswered += 1
-        books.others = self._under_way + self._refused
-        books.others_before = min(books.others, self._others_before)
         self._under_way += 1
-        books.before, books.totals, books.unused = self._before, self._totals, self._unused
-        if self._beliefs:
-            books.marks = tuple(
-                belief.mark(
-                    amounts[belief.allowance.counts],
-                    now,
-                    self._owed if belief.allowance.counts == OUTPUT else 0.0,
-                )
-                for belief in self._beliefs.values()
-            )
 
     def settle(self, books: Books, used: Amounts, now: float) -> bool:
         """Correct what was reserved to what was used; a request of 0 was never sent.
@@ -185,7 +150,7 @@ class Limits:
         Return whether others may go now that could not before.
         """
         amounts = books.amounts
-        self._owed -= amounts[OUTPUT]
+        self._beliefs.ended(books)
         self._under_way -= 1
         self._refused_held -= books.refused
         self._note_answer(books)
@@ -199,28 +164,12 @@ class Limits:
             if change:
                 allowance.change(change, books.at, now)
         if was_sent and not books.refused:
-            a, b, c, d = self._unused
-            _, tokens, prompt, output = (
-                max(0.0, r - u) for r, u in zip(amounts, used, strict=True)
-            )
-            self._unused = (a, b + tokens, c + prompt, d + output)
+            self._beliefs.unused(books, used)
         return True
 
     def observe(self, told: Sequence[Told], books: Books, now: float) -> None:
         """Learn what the reply to a request tells."""
-        changed = False
-        for one in told:
-            belief = self._beliefs.get(one.name)
-            if belief is None:
-                if one.limit is None or one.limit <= 0 or one.remaining is None:
-                    continue
-                belief = self._beliefs[one.name] = Belief(
-                    _COUNTS[one.counts], one.limit, one.window
-                )
-                changed = True
-            before = belief.limit, belief.seconds
-            belief.observe(one, self._sent(belief, books), now)
-            changed = changed or before != (belief.limit, belief.seconds)
+        changed = self._beliefs.observe(told, books, now)
         if self._doubted and (changed or now > self._doubted_at + _DOUBTED):
             self._doubted = ()
             changed = True
@@ -244,12 +193,7 @@ class Limits:
         """Slow down after a request was refused, unless headers say why."""
         books.refused = True
         self._note_answer(books)
-        if any(
-            one.remaining is not None
-            and (belief := self._beliefs.get(one.name)) is not None
-            and one.remaining < books.amounts[belief.allowance.counts]
-            for one in told
-        ):
+        if explains(told, books.amounts):
             books.explained = True
             return
         self._refused_held += 1
@@ -268,8 +212,7 @@ class Limits:
         if not paces:
             self._doubted = tuple(
                 paced(belief.allowance.counts, belief.per_minute, 1.0, None, now).emptied(now)
-                for belief in self._beliefs.values()
-                if belief.seconds <= MINUTE
+                for belief in self._beliefs.quick
             )
             self.choose()
             return
@@ -297,30 +240,12 @@ class Limits:
             books.answered = True
             self._unanswered -= 1
 
-    def _sent(self, belief: Belief, books: Books) -> Sent:
-        counts = belief.allowance.counts
-        place = list(self._beliefs.values()).index(belief)
-        total = books.totals[counts]
-        since = self._totals[counts] - books.before[counts] - books.amounts[counts]
-        if counts == OUTPUT:  # of what is under way nothing was counted yet
-            since = self._owed
-        return Sent(
-            at=books.at,
-            mark=books.marks[place] if place < len(books.marks) else None,
-            amount=books.amounts[counts],
-            total=total,
-            since=since,
-            unused=books.unused[counts],
-            refused=books.refused,
-        )
-
     def choose(self) -> None:
         """Choose the limits that are kept; the others are contained in them.
 
         To be called when what is stated has changed.
         """
-        beliefs = self._beliefs.values()
-        quick = [belief for belief in beliefs if belief.seconds <= MINUTE]
+        quick = self._beliefs.quick
         stated = [
             pace.allowance
             for counts, pace in self._stated.paces.items()
@@ -338,10 +263,7 @@ class Limits:
             self._seek = None
         sought = [] if self._sought is None else [self._sought.allowance]
         doubted = [pace.allowance for pace in self._doubted]
-        self._active = (*stated, *sought, *doubted, *(belief.allowance for belief in beliefs))
+        self._active = (*stated, *sought, *doubted, *self._beliefs.allowances)
         self._find_windows()
+        beliefs = self._beliefs.all
         self._slow = tuple(b.allowance for b in beliefs if b.seconds > LONGEST_WAIT)
-
-
-def _is_quick(belief: Belief, counts: int) -> bool:
-    return belief.allowance.counts == counts and belief.seconds <= MINUTE

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 
 from nbconvo.limiter.alarm import Alarm
-from nbconvo.limiter.allowance import REQUESTS, TOKENS, Amounts
+from nbconvo.limiter.allowance import REQUESTS, TOKENS
 from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit, Told
 from nbconvo.limiter.books import Books
 from nbconvo.limiter.counted import Counted
@@ -175,7 +175,7 @@ class LocalLimiter:
             return  # its loop was closed meanwhile
         if second is None:
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
-        used = _used(books, tokens, output)
+        used = books.used(tokens, output)
         freed = self._limits[books.model].settle(books, used, self._clock())
         self._counted.correct(second, permit, None if tokens is None else int(used[1]))
         if (freed or self._max_concurrent is not None) and self._lanes:
@@ -353,14 +353,3 @@ def _books(permit: Permit) -> Books:
     if not isinstance(permit, Books):
         raise RuntimeError(f"{permit} is not of this limiter")
     return permit
-
-
-def _used(permit: Books, tokens: int | None, output: int | None) -> Amounts:
-    if tokens is None:
-        return 0.0, 0.0, 0.0, 0.0
-    if tokens == permit.tokens and output is None:
-        return permit.amounts
-    tokens = max(tokens, 0)
-    said = max(tokens - permit.tokens + permit.output, 0) if output is None else output
-    said = min(said, tokens)
-    return 1.0, tokens, tokens - said, said

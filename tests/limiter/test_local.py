@@ -317,7 +317,7 @@ class Books(RuleBasedStateMachine):
         held = self.limiter._held
         for model, limits in self.limiter._limits.items():
             mine = [permit for permit in held if permit.model == model]
-            assert limits._owed == sum(permit.output for permit in mine)
+            assert limits._beliefs._owed == sum(permit.output for permit in mine)
             assert limits._unanswered == sum(not permit.answered for permit in mine)
             assert limits._under_way == len(mine)
 

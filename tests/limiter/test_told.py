@@ -193,7 +193,7 @@ def test_after_1000_cancels_in_random_places_nothing_is_lost_and_the_books_balan
         usage = limiter.usage()
         assert (usage.in_flight, usage.queued) == (0, 0)
         (limits,) = limiter._limits.values()
-        assert limits._unanswered == limits._owed == 0
+        assert limits._unanswered == limits._beliefs._owed == 0
         assert not [
             handle for handle in asyncio.get_running_loop()._scheduled if not handle._cancelled
         ]
