@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from nbconvo import services
+from collections.abc import Callable
+from typing import TypeVar
+
+from nbconvo import prices, services
 from nbconvo.display.table import Table
 from nbconvo.errors import InputError
 from nbconvo.services.checks import shown_url
 from nbconvo.session.workspace import workspace
 
 __all__ = ["key_of", "models_table", "services_table"]
+
+T = TypeVar("T")
 
 
 def services_table() -> Table:
@@ -37,7 +42,8 @@ def services_table() -> Table:
 def models_table(name: str | None = None, wanted: str = "") -> Table:
     """Return the models that a service offers, those with ``wanted`` in their names.
 
-    Prices are US dollars for a million tokens, where the service tells them.
+    Prices are US dollars for a million tokens. What the service does not tell is, marked ``~``,
+    what a list holds of its models; what neither knows is left blank.
 
     Raises:
         UnknownName: If there is no such service.
@@ -49,12 +55,7 @@ def models_table(name: str | None = None, wanted: str = "") -> Table:
         return await workspace.client.models(service)
 
     rows = tuple(
-        (
-            model.id,
-            f"{model.context:,}" if model.context else "",
-            _price(model.input_price),
-            _price(model.output_price),
-        )
+        _model(service, model)
         for model in workspace.bridge.run(offered(), nested=workspace.nested)
         if wanted.casefold() in model.id.casefold()
     )
@@ -75,6 +76,28 @@ def key_of(service: services.BaseService) -> str:
     }.get(found, f"{found} found")
 
 
+def _model(service: services.BaseService, model: services.ModelInfo) -> tuple[str, ...]:
+    known = prices.Listed()
+    if service.has_list_price and None in (model.context, model.input_price, model.output_price):
+        known = prices.listed(service.base_url, model.id)
+    return (
+        model.id,
+        _either(_length, model.context or None, known.context),
+        _either(_price, model.input_price, known.input_price),
+        _either(_price, model.output_price, known.output_price),
+    )
+
+
+def _either(shown: Callable[[T], str], told: T | None, listed: T | None) -> str:
+    if told is not None:
+        return shown(told)
+    return "" if listed is None else "~" + shown(listed)
+
+
+def _length(tokens: int) -> str:
+    return f"{tokens:,}"
+
+
 def _address_of(service: services.BaseService) -> str:
     if service.listed_as == "offline":
         return "started on first use"
@@ -88,5 +111,5 @@ def _limit(limit: float | None) -> str:
     return "none" if limit is None else f"{limit:,g}"
 
 
-def _price(price: float | None) -> str:
-    return "" if price is None else f"${price:,.4f}".rstrip("0").rstrip(".")
+def _price(price: float) -> str:
+    return f"${price:,.4f}".rstrip("0").rstrip(".")

@@ -27,6 +27,7 @@ class _Settings(TypedDict, total=False):
     total_timeout: float
     headers: Mapping[str, str] | None
     name: str | None
+    price: tuple[float, float] | None
 
 
 class AzureService(ChatService):

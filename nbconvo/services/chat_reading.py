@@ -62,10 +62,9 @@ def read_usage(data: object) -> Usage | None:
     """Return the usage that a reply reports, or ``None`` if it reports none."""
     if not isinstance(data, dict):
         return None
-    sent, said = (_count(data.get(f"{side}_tokens")) for side in _SIDES)
-    if sent is None and said is None:
+    sent, said = (_count(data.get(f"{side}_tokens")) or 0 for side in _SIDES)
+    if not (sent or said):  # a prompt of no tokens is one not counted
         return None
-    sent, said = sent or 0, said or 0
     prompt, completion = (_dict(data.get(f"{side}_tokens_details")) for side in _SIDES)
     # DeepSeek's name for what is cached, and Perplexity's place for what was reasoned.
     cached = prompt.get("cached_tokens", data.get("prompt_cache_hit_tokens"))

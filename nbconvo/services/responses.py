@@ -192,7 +192,7 @@ def _last(response: Mapping[str, Any]) -> Delta:
 def _usage(data: object) -> Usage | None:
     told = _dict(data)
     sent, said = _whole(told.get("input_tokens")), _whole(told.get("output_tokens"))
-    if sent is None and said is None:
+    if not (sent or said):  # a prompt of no tokens is one not counted
         return None
     cached = _whole(_dict(told.get("input_tokens_details")).get("cached_tokens"))
     thought = _whole(_dict(told.get("output_tokens_details")).get("reasoning_tokens"))

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from nbconvo import services
+from nbconvo.client import Client
 from nbconvo.magics.doctor import Finding, doctor_table, look
-from nbconvo.services import ChatService, registry
+from nbconvo.services import ChatService, ModelInfo, registry
 
 LOCAL = ("ollama", "lmstudio", "vllm", "llamacpp")
 
@@ -280,6 +281,34 @@ def test_models_tells_lengths_and_prices_where_they_are_known(notebook, serve, m
         ("vendor/big", "131,072", "$2.5", "$0.375"),
         ("vendor/free", "", "$0", ""),
     )
+
+
+def test_models_marks_what_a_list_of_prices_tells_and_leaves_blank_what_none_does(
+    notebook, monkeypatch
+):
+    told = (
+        ModelInfo("gpt-5.4-mini"),
+        ModelInfo("gpt-4o", context=7, input_price=0.0),
+        ModelInfo("text-embedding-3-small"),
+        ModelInfo("no-such-model", context=0),
+    )
+
+    async def offered(client: Any, service: Any) -> tuple[ModelInfo, ...]:
+        return told
+
+    monkeypatch.setattr(Client, "models", offered)
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert notebook.run("%convo models openai").result.rows == (
+        ("gpt-5.4-mini", "~400,000", "~$0.75", "~$4.5"),
+        ("gpt-4o", "7", "$0", "~$10"),
+        ("text-embedding-3-small", "~8,192", "~$0.02", ""),
+        ("no-such-model", "", "", ""),
+    )
+
+
+def test_models_of_a_server_on_this_machine_have_no_list_prices(notebook, serve, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", serve(listed("gpt-4o")))
+    assert notebook.run("%convo models openai").result.rows == (("gpt-4o", "", "", ""),)
 
 
 def test_a_list_of_models_without_anything_around_it_is_read(notebook, serve, monkeypatch):

@@ -255,7 +255,13 @@ def test_usage_is_read_in_each_services_form(more: dict, usage: Usage):
     assert read_usage({"prompt_tokens": 9, "completion_tokens": 1, **more}) == usage
 
 
-@pytest.mark.parametrize("data", [None, {}, [], "9", {"prompt_tokens": None}, {"cost": 1}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(None, {}, [], "9", {"prompt_tokens": None}, {"cost": 1}),
+        {"prompt_tokens": 0, "completion_tokens": 0},
+    ],
+)
 def test_usage_that_counts_no_tokens_is_none(data: object):
     assert read_usage(data) is None
 

@@ -446,6 +446,18 @@ async def test_a_streamed_text_has_its_model_its_end_and_its_usage(
     assert request.headers["authorization"] == f"Bearer {KEY}"
 
 
+async def test_usage_of_no_tokens_was_not_counted_and_is_estimated(
+    ask: Asking, fake_provider: FakeProvider
+):
+    script = Script()
+    script.message("The blåhval nods.")
+    fake_provider.events(script.end(usage={"input_tokens": 0, "output_tokens": 0}))
+    usage = (await ask()).usage
+    assert usage is not None
+    assert usage.estimated
+    assert usage.output_tokens > 0
+
+
 @pytest.mark.parametrize("newline", ["\r\n", "\r"], ids=["CRLF", "CR"])
 async def test_lines_may_end_in_any_way_and_comments_are_passed_over(
     ask: Asking, fake_provider: FakeProvider, newline: str
