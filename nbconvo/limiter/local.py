@@ -9,12 +9,11 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 
 from nbconvo.limiter.alarm import Alarm
-from nbconvo.limiter.allowance import REQUESTS, TOKENS
 from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit, Told
 from nbconvo.limiter.books import Books
-from nbconvo.limiter.counted import Counted
 from nbconvo.limiter.lane import Turn
 from nbconvo.limiter.lanes import Lanes
+from nbconvo.limiter.ledger import Ledger
 from nbconvo.limiter.limits import Limits
 from nbconvo.limiter.refusals import (
     paused,
@@ -23,7 +22,6 @@ from nbconvo.limiter.refusals import (
     too_large_for_service,
     used_up,
 )
-from nbconvo.limiter.stated import Stated
 
 __all__ = ["LocalLimiter"]
 
@@ -63,17 +61,12 @@ class LocalLimiter:
     ) -> None:
         self.name = name
         self._clock = clock
-        self._seeks = seeks
-        self._stated = Stated()
-        self._limits: dict[str | None, Limits] = {}  # of each model that was asked
+        self._ledger = Ledger(seeks=seeks)
         self._lanes = Lanes()
-        # Each permit in flight, with the second of the clock in which it was counted.
-        self._held: dict[Books, int] = {}
         self._forgotten: weakref.WeakSet[Books] = weakref.WeakSet()
-        self._counted = Counted()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._wake)
-        self._next_at = self._paused_until = -math.inf
+        self._next_at = -math.inf
         self.set_limits(
             max_requests_per_minute=max_requests_per_minute,
             max_tokens_per_minute=max_tokens_per_minute,
@@ -94,11 +87,9 @@ class LocalLimiter:
         Raises:
             InputError: If a rate is not above 0; then nothing is changed.
         """
-        self._stated.state(max_requests_per_minute, max_tokens_per_minute, self._clock())
-        for limits in self._limits.values():
-            limits.choose()
+        now = self._clock()
+        self._ledger.state(max_requests_per_minute, max_tokens_per_minute, max_concurrent, now)
         self._max_tokens = max_tokens_per_minute
-        self._max_concurrent = max_concurrent
         if (most := max_tokens_per_minute) is not None:
             for turn, permit in self._lanes:
                 if permit.tokens > most:
@@ -124,14 +115,14 @@ class LocalLimiter:
         """
         if self._max_tokens is not None and tokens > self._max_tokens:
             raise too_large(self.name, tokens, self._max_tokens)
-        now, limits = self._clock(), self._limits_of(model)
+        now, limits = self._clock(), self._ledger.limits(model)
         if (left := limits.paused_until - now) > LONGEST_WAIT:
             raise paused(self.name, left)
         permit = Books(tokens, first, output, bulk, model)
         if (limit := limits.exceeded(permit.amounts)) is not None:
             raise too_large_for_service(self.name, tokens, limit)
         self._adopt_loop()
-        if not self._lanes and self._has_room(limits):
+        if not self._lanes and limits.has_room and self._ledger.has_place():
             limits.refresh(now)
             if limits.delay(permit.amounts, now) <= _TICK:
                 self._grant(permit, limits, now)
@@ -150,16 +141,9 @@ class LocalLimiter:
     def observe(self, permit: Permit, told: Sequence[Told], *, refused: bool = False) -> None:
         """Learn from the reply to a request that is in flight, as soon as its headers came."""
         books = _books(permit)
-        if books not in self._held:
+        if books not in self._ledger.held:
             return
-        now, limits = self._clock(), self._limits[books.model]
-        if refused:
-            limits.refused(told, books, now)
-        else:
-            limits.answered(books, now)
-        limits.told_at = now
-        if told:
-            limits.observe(told, books, now)
+        self._ledger.observe(books, told, refused=refused, now=self._clock())
         if self._lanes:
             self._wake()
 
@@ -170,15 +154,10 @@ class LocalLimiter:
             RuntimeError: If the permit is settled already, or is another limiter's.
         """
         books = _books(permit)
-        second = self._held.pop(books, None)
-        if second is None and books in self._forgotten:
-            return  # its loop was closed meanwhile
-        if second is None:
+        freed = self._ledger.settle(books, tokens, output, self._clock())
+        if freed is None and books not in self._forgotten:  # whose loop was closed meanwhile
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
-        used = books.used(tokens, output)
-        freed = self._limits[books.model].settle(books, used, self._clock())
-        self._counted.correct(second, permit, None if tokens is None else int(used[1]))
-        if (freed or self._max_concurrent is not None) and self._lanes:
+        if freed and self._lanes:
             self._wake()
 
     def pause(self, seconds: float, permit: Permit | None = None) -> None:
@@ -188,16 +167,10 @@ class LocalLimiter:
         models go on. Nobody waits out more than ``LONGEST_WAIT``: they get ``RateLimited``, those
         who wait too.
         """
-        self._counted.rate_limited += 1
         now = self._clock()
-        if isinstance(permit, Books) and permit.explained:
-            self._limits[permit.model].pause(now + seconds)
-        else:
-            self._paused_until = max(self._paused_until, now + seconds)
-            for limits in self._limits.values():
-                limits.pause(self._paused_until)
+        self._ledger.pause(now + seconds, None if permit is None else _books(permit))
         for turn, waiting in self._lanes:
-            if (left := self._limits[waiting.model].paused_until - now) > LONGEST_WAIT:
+            if (left := self._ledger.limits(waiting.model).paused_until - now) > LONGEST_WAIT:
                 refuse(turn, paused(self.name, left))
         self._wake()
 
@@ -205,10 +178,8 @@ class LocalLimiter:
         """Estimate the seconds until a request of ``tokens`` asked now would be admitted."""
         if self._max_tokens is not None and tokens > self._max_tokens:
             return math.inf
-        if (limits := self._limits.get(model)) is None:
-            limits = Limits(self._stated, seeks=self._seeks)
-            limits.pause(self._paused_until)
-        if not self._has_room(limits):
+        limits = self._ledger.seen(model)
+        if not (limits.has_room and self._ledger.has_place()):
             return math.inf
         requests, before = self._lanes.before_an_ask(model)
         ahead = (float(requests), float(before), float(before), 0.0)
@@ -217,55 +188,17 @@ class LocalLimiter:
 
     def usage(self) -> LimiterUsage:
         """Return a snapshot; cheap, and safe from any thread."""
-        now, models = self._clock(), tuple(self._limits.values())
-        requests, tokens = self._counted.minute(int(now))
-        queued = len(self._lanes)
-        rates = [limits.per_minute for limits in models]
-        paused_until = max(
-            self._paused_until, *(limits.paused_until for limits in models), -math.inf
-        )
-        return LimiterUsage(
-            max_requests_per_minute=self._stated.least(REQUESTS, [rate for rate, _ in rates]),
-            max_tokens_per_minute=self._stated.least(TOKENS, [rate for _, rate in rates]),
-            max_concurrent=self._max_concurrent,
-            requests=requests,
-            tokens=tokens,
-            in_flight=len(self._held),
-            queued=queued,
-            next_in=max(0.0, self._next_at - now) if queued else 0.0,
-            paused_for=max(0.0, paused_until - now),
-            total_requests=self._counted.requests,
-            total_tokens=self._counted.tokens,
-            rate_limited=self._counted.rate_limited,
-            retries=self._counted.retries,
-        )
+        now, queued = self._clock(), len(self._lanes)
+        next_in = max(0.0, self._next_at - now) if queued else 0.0
+        return self._ledger.usage(now, queued=queued, next_in=next_in)
 
     def history(self) -> tuple[int, ...]:
         """Return the requests sent in each 5 s of the last 5 minutes, oldest first."""
-        return self._counted.history(int(self._clock()))
-
-    def _limits_of(self, model: str | None) -> Limits:
-        if (limits := self._limits.get(model)) is None:
-            limits = self._limits[model] = Limits(self._stated, seeks=self._seeks)
-            limits.pause(self._paused_until)
-            if len(self._limits) == 2:
-                self._stated.shared = True
-                for each in self._limits.values():
-                    each.choose()
-        return limits
-
-    def _has_place(self) -> bool:
-        most = self._max_concurrent
-        return most is None or len(self._held) < most
-
-    def _has_room(self, limits: Limits) -> bool:
-        return self._has_place() and limits.has_room
+        return self._ledger.counted.history(int(self._clock()))
 
     def _grant(self, permit: Books, limits: Limits, now: float) -> None:
         self._lanes.went(permit, limits.cost)
-        limits.take(permit, now)
-        self._held[permit] = int(now)
-        self._counted.sent(int(now), permit)
+        self._ledger.grant(permit, now)
 
     def _abandon(self, turn: Turn, permit: Books) -> None:
         """Give back all that a waiter held: its place, or the permit that it was just given."""
@@ -280,24 +213,24 @@ class LocalLimiter:
             self._forget_loop()
         now = self._clock()
         for model in self._lanes.models:
-            self._limits[model].refresh(now)
+            self._ledger.limits(model).refresh(now)
         passed: set[str | None] = set()  # models whose own limits are reached
         soonest = math.inf
         while (head := self._lanes.head(passed)) is not None:
             turn, permit = head
             if not turn.done():
-                limits = self._limits[permit.model]
+                limits = self._ledger.limits(permit.model)
                 delay = self._delay(limits, permit, now)
                 if delay <= _TICK and not limits.has_room:
                     delay = max(limits.has_room_in(now), _TOGETHER)
                 if delay > _TICK:
-                    if not self._goes_on_without(turn, permit, now):
+                    if not self._goes_on_without(turn, limits, permit, now):
                         soonest = min(soonest, delay)
-                        if self._stated.delay(permit.amounts, now) > _TICK:
+                        if self._ledger.stated.delay(permit.amounts, now) > _TICK:
                             break  # before those of other models, whom the same holds up
                         passed.add(permit.model)
                         continue
-                elif not self._has_place():
+                elif not self._ledger.has_place():
                     break
                 else:
                     self._grant(permit, limits, now)
@@ -318,12 +251,12 @@ class LocalLimiter:
 
         What was told a while ago may have been wrong: only a reply can tell.
         """
-        alone = permit.bulk is None and not self._held and now - limits.told_at >= _STALE
+        alone = permit.bulk is None and not self._ledger.held and now - limits.told_at >= _STALE
         return alone and limits.hopeless(permit.amounts, now) is not None
 
-    def _goes_on_without(self, turn: Turn, permit: Books, now: float) -> bool:
+    def _goes_on_without(self, turn: Turn, limits: Limits, permit: Books, now: float) -> bool:
         """Refuse one who would have to wait for hours; return whether it is so."""
-        if (wait := self._limits[permit.model].hopeless(permit.amounts, now)) is None:
+        if (wait := limits.hopeless(permit.amounts, now)) is None:
             return False
         refuse(turn, used_up(self.name, wait))
         return True
@@ -344,7 +277,7 @@ class LocalLimiter:
         self._alarm.stop()
         self._lanes = Lanes()
         self._loop = None
-        for permit in tuple(self._held):  # whoever had these will not settle them
+        for permit in tuple(self._ledger.held):  # whoever had these will not settle them
             self.settle(permit, None)
             self._forgotten.add(permit)
 

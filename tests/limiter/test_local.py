@@ -314,8 +314,8 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def what_is_reserved_is_what_is_in_flight(self):
-        held = self.limiter._held
-        for model, limits in self.limiter._limits.items():
+        held = self.limiter._ledger.held
+        for model, limits in self.limiter._ledger._limits.items():
             mine = [permit for permit in held if permit.model == model]
             assert limits._beliefs._owed == sum(permit.output for permit in mine)
             assert limits._unanswered == sum(not permit.answered for permit in mine)
@@ -323,7 +323,9 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def a_window_holds_what_was_taken_in_it(self):
-        for allowance in {a for each in self.limiter._limits.values() for a in each._active}:
+        for allowance in {
+            a for each in self.limiter._ledger._limits.values() for a in each._active
+        }:
             if (window := allowance.window) is not None:
                 assert window._total == pytest.approx(sum(a for _, a in window._taken.values()))
 
@@ -331,7 +333,7 @@ class Books(RuleBasedStateMachine):
     def no_bucket_is_above_its_capacity(self):
         now = self.loop.time()
         assert self.limiter.wait(0) >= 0
-        for pace in self.limiter._stated.paces.values():
+        for pace in self.limiter._ledger.stated.paces.values():
             bucket = pace.bucket
             beyond = bucket.capacity + bucket.rate
             assert bucket.delay(beyond, now, ahead=1e-9) >= 0

@@ -192,7 +192,7 @@ def test_after_1000_cancels_in_random_places_nothing_is_lost_and_the_books_balan
         assert sorted(done) == sorted(set(range(2_000)) - cancelled)
         usage = limiter.usage()
         assert (usage.in_flight, usage.queued) == (0, 0)
-        (limits,) = limiter._limits.values()
+        (limits,) = limiter._ledger._limits.values()
         assert limits._unanswered == limits._beliefs._owed == 0
         assert not [
             handle for handle in asyncio.get_running_loop()._scheduled if not handle._cancelled
