@@ -12,6 +12,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,10 @@ from nbconvo.messages import Cell, Message, Usage
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 quick = settings(deadline=None, database=None)
+
+
+class Tier(Enum):
+    FLEX = "flex"
 
 
 @pytest.fixture
@@ -210,6 +215,30 @@ def test_each_event_is_one_line_written_at_once(log, monkeypatch):
     assert lines(log.path)[0]["text"] == "a\nb\r\u2028c\x85\u2029d"
 
 
+def test_events_that_belong_together_are_written_in_one_go(log, monkeypatch):
+    written = []
+    write = os.write
+    monkeypatch.setattr(
+        os, "write", lambda fd, data: written.append(bytes(data)) or write(fd, data)
+    )
+    log.write({"event": "error", "text": "a"}, {"event": "active", "leaf": "b"})
+    assert written == [log.path.read_bytes()]
+    assert [event["event"] for event in lines(log.path)] == ["error", "active"]
+    assert ["version" in event for event in lines(log.path)] == [True, False]
+
+
+@pytest.mark.parametrize("value", [None, float("inf"), 2**70, "null", {"1": None}, 1e16, 0.1])
+def test_values_come_back_as_they_were(log, value):
+    log.write({"event": "session", "options": {"value": value, "text": ":null"}})
+    assert lines(log.path)[0]["options"] == {"value": value, "text": ":null"}
+
+
+@pytest.mark.parametrize("beside", [None, "x"])
+def test_a_member_of_an_enum_is_written_as_its_value(log, beside):
+    log.write({"event": "session", "options": {"tier": Tier.FLEX, "beside": beside}})
+    assert lines(log.path)[0]["options"]["tier"] == "flex"
+
+
 def test_half_a_surrogate_pair_is_written_and_read_back(log):
     log.write({"event": "error", "text": "half \ud83e"})
     assert lines(log.path)[0]["text"] == "half \ud83e"
@@ -227,7 +256,9 @@ def test_a_value_unknown_to_json_is_written_as_text(log):
 
 def test_an_event_that_cannot_be_json_is_refused_and_leaves_no_trace(log):
     with pytest.raises(LogError, match="comedian"):
-        log.write({"event": "session", "options": {("a", "b"): 1}})
+        log.write(
+            {"event": "active", "leaf": "a"}, {"event": "session", "options": {("a", "b"): 1}}
+        )
     assert log.path.read_bytes() == b""
 
 
@@ -237,7 +268,7 @@ def test_a_full_disk_is_told_with_the_file_and_leaves_no_half_line(log):
         no_file_longer_than(log.path.stat().st_size + 20),
         pytest.raises(LogError, match=re.escape(f"cannot write the log '{log.path}': File too")),
     ):
-        log.write({"event": "active", "leaf": "b"})
+        log.write({"event": "active"}, {"event": "active", "leaf": "b"})
     log.write({"event": "active", "leaf": "c"})
     assert [event["leaf"] for event in lines(log.path)] == ["a", "c"]
 

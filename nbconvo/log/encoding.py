@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
+from enum import Enum
 from typing import Any, TypeVar, get_args
 
 from nbconvo.errors import LogError
@@ -18,32 +19,36 @@ T = TypeVar("T")
 
 VERSION = 1
 
+_NAMES: dict[type[Any], tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Message, Cell, Usage, ToolCall, Attachment)
+}
 _REQUIRED = frozenset({"role", "content", "id", "created"})
 _NOT_TEXT = frozenset({"cell", "usage", "seconds", "calls", "failed", "carried", "attachments"})
-# What few messages have is written only where it is.
-_SELDOM = ("reasoning", "calls", "failed", "carried", "attachments")
+_SELDOM = frozenset({"reasoning", "calls", "failed", "carried", "attachments"})
 # Lone surrogates cannot be written as UTF-8; the others end a line for str.splitlines().
 _ESCAPED = re.compile(r"[\ud800-\udfff\x85\u2028\u2029]")
+# orjson writes NaN and infinities as null, so where there is a null the standard module looks.
+_NULL = re.compile(r"[:,\[]null")
 
 
 def encode_message(message: Message, parent: str | None = None) -> dict[str, Any]:
     """Return the ``message`` event: the fields that are not empty, and the ``parent``'s id."""
     data: dict[str, Any] = {"event": "message"}
-    for name in _names(Message):
-        if (value := getattr(message, name)) is not None:
+    for name in _NAMES[Message]:
+        value = getattr(message, name)
+        # What few messages have is written only where it is.
+        if value or (value is not None and name not in _SELDOM):
             data[name] = value
     data["created"] = message.created.isoformat()
     if message.cell is not None:
-        data["cell"] = asdict(message.cell)
+        data["cell"] = _told(message.cell)
     if message.usage is not None:
-        data["usage"] = {k: v for k, v in asdict(message.usage).items() if v is not None}
+        data["usage"] = _told(message.usage)
     if message.calls:
-        data["calls"] = [asdict(call) for call in message.calls]
+        data["calls"] = [_told(call) for call in message.calls]
     if message.attachments:
         data["attachments"] = [_described(attachment) for attachment in message.attachments]
-    for name in _SELDOM:
-        if not data[name]:
-            del data[name]
     if parent is not None:
         data["parent"] = parent
     return data
@@ -60,7 +65,7 @@ def decode_message(
         LogError: If it is not a message.
     """
     parent = data.get("parent")
-    known = {name: data[name] for name in _names(Message) if data.get(name) is not None}
+    known = {name: data[name] for name in _NAMES[Message] if data.get(name) is not None}
     texts = [value for name, value in known.items() if name not in _NOT_TEXT]
     if (
         not known.keys() >= _REQUIRED
@@ -88,22 +93,46 @@ def decode_message(
 def to_line(value: Mapping[str, Any]) -> str:
     """Return ``value`` as JSON without a line break of any kind; it may hold any text.
 
-    Values that JSON does not know become their ``str()``.
+    Values that JSON does not know become their ``str()``; a member of an Enum goes as its value.
+
+    Raises:
+        TypeError, ValueError: If a name in it is none that JSON knows.
     """
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _plain_line(value)
+    if text is None or _NULL.search(text):
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    if text.isascii():
+        return text
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _plain_line(value: Mapping[str, Any]) -> str | None:
+    """Return the line as it is written fast; ``None`` where that cannot be done."""
+    import orjson  # not before something is said: to load the extension is quick
+
+    option = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+    try:
+        return orjson.dumps(value, default=str, option=option).decode()
+    except TypeError:  # half a character, a large number, a name that is no text
+        return None
+
+
+def _plain(value: object) -> Any:
+    return value.value if isinstance(value, Enum) else str(value)
 
 
 def _described(attachment: Attachment) -> dict[str, Any]:
     """Return all of an attachment but its bytes, of which it tells how many there are."""
-    told = {name: getattr(attachment, name) for name in _names(Attachment) if name != "data"}
-    about = {name: value for name, value in told.items() if value is not None}
+    about = _told(attachment)
+    del about["data"]
     return about | {"size": len(attachment.data)}
 
 
+def _told(value: Any) -> dict[str, Any]:
+    """Return the fields of a flat dataclass that are told."""
+    found = {name: getattr(value, name) for name in _NAMES[type(value)]}
+    return {name: field for name, field in found.items() if field is not None}
+
+
 def _made(kind: type[T], value: Mapping[str, Any]) -> T:
-    return kind(**{key: value[key] for key in _names(kind) if key in value})
-
-
-def _names(kind: type[Any]) -> list[str]:
-    return [field.name for field in fields(kind)]
+    return kind(**{key: value[key] for key in _NAMES[kind] if key in value})

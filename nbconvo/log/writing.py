@@ -57,27 +57,31 @@ class Log:
         """The file, absolute. A forked process has one of its own from its first event on."""
         return self._path
 
-    def write(self, event: Mapping[str, Any]) -> None:
-        """Append ``event`` as one line, which the operating system has before this returns.
+    def write(self, *events: Mapping[str, Any]) -> None:
+        """Append a line for each event; the operating system has all before this returns.
 
         ``time`` is added. Values that JSON does not know are written as their ``str()``.
 
         Raises:
-            LogError: If the line cannot be written; then the file is as it was before.
+            LogError: If they cannot be written; then the file is as it was before.
         """
         if self._fd < 0:
             raise LogError(f"the log {str(self._path)!r} is closed")
         if self._pid != os.getpid():
             self._part_from_parent()
         with self._lock:
-            head = {"event": event["event"], "time": self._utc().isoformat()}
-            if not self._end:
-                head["version"] = VERSION
+            head = {"event": "", "time": self._utc().isoformat()}
+            first = {"version": VERSION} if not self._end else {}
+            lines: list[str] = []
             try:
-                line = to_line(head | dict(event))
+                for event in events:
+                    begun = {**head, "event": event["event"], **first}
+                    lines.append(to_line({**begun, **event}))
+                    first = {}
             except (TypeError, ValueError) as error:
                 raise self._failed(error) from None
-            self._put(line.encode() + b"\n")
+            # In one go: what belongs together is on disk together.
+            self._put("".join(f"{line}\n" for line in lines).encode())
 
     def keep(self, attachment: Attachment) -> None:
         """Keep the bytes of an attachment beside the log.

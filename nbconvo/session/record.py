@@ -11,7 +11,7 @@ from typing import Any
 from nbconvo.conversation import Conversation
 from nbconvo.errors import LogError
 from nbconvo.log import Log, encode_message
-from nbconvo.messages import Attachment, Message
+from nbconvo.messages import Message
 
 __all__ = ["Record"]
 
@@ -47,10 +47,9 @@ class Record:
         with self._lock:
             old, self._log = self._log, Log(directory, name) if directory else None
             try:
-                self.note("session", **settings)
-                self._write_messages(tuple(self.conversation))
-                if self.conversation.leaf is not None:
-                    self._write_active()
+                session = {"event": "session", **settings}
+                active = [self._active()] if self.conversation.leaf is not None else []
+                self._write(session, *self._told(tuple(self.conversation)), *active)
             except LogError:
                 old, self._log = self._log, old
                 raise
@@ -88,27 +87,26 @@ class Record:
                 self.conversation.add(alternative, last)
             if active:
                 self.conversation.branch(parent)
-            self._write_messages((*messages, *alternatives))
-            if active:
-                self._write_active()
+            told = self._told((*messages, *alternatives))
+            self._write(*told, *([self._active()] if active else []))
 
     def undo(self) -> None:
         """Take the last exchange off the active path."""
         with self._changing():
             self.conversation.undo()
-            self._write_active()
+            self._write(self._active())
 
     def branch(self, message: str | None) -> None:
         """End the active path at ``message``; ``None`` begins afresh."""
         with self._changing():
             self.conversation.branch(message)
-            self._write_active()
+            self._write(self._active())
 
     def select(self, message: str) -> None:
         """Lead the active path through ``message``."""
         with self._changing():
             self.conversation.select(message)
-            self._write_active()
+            self._write(self._active())
 
     def remove(self, message: str) -> None:
         """Lead the active path past ``message``, on to copies of what follows it there.
@@ -139,19 +137,19 @@ class Record:
             self._mutex, self._pid = threading.RLock(), os.getpid()
         return self._mutex
 
-    def _write_messages(self, messages: Sequence[Message]) -> None:
-        for message in messages if self._log is not None else ():
+    def _told(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """Return the events of ``messages``, their attachments kept; none if nobody reads them."""
+        if self._log is None:
+            return []
+        for message in messages:
             for attachment in message.attachments:
-                self._keep(attachment)
-            self._write(encode_message(message, self.conversation.parent(message.id)))
+                self._log.keep(attachment)
+        parent = self.conversation.parent
+        return [encode_message(message, parent(message.id)) for message in messages]
 
-    def _keep(self, attachment: Attachment) -> None:
+    def _active(self) -> dict[str, Any]:
+        return {"event": "active", "leaf": self.conversation.leaf}
+
+    def _write(self, *events: Mapping[str, Any]) -> None:
         if self._log is not None:
-            self._log.keep(attachment)
-
-    def _write_active(self) -> None:
-        self._write({"event": "active", "leaf": self.conversation.leaf})
-
-    def _write(self, event: Mapping[str, Any]) -> None:
-        if self._log is not None:
-            self._log.write(event)
+            self._log.write(*events)
