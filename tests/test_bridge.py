@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 from nbconvo.bridge import Bridge
 from nbconvo.bridge.inbox import LoopInbox, ThreadInbox
 from nbconvo.bridge.interrupts import interruptible
+from nbconvo.bridge.waker import Waker, Wakers
 from nbconvo.errors import NbConvoError, Stopped
 
 LONG = 30.0  # seconds; nothing here waits that long unless it hangs
@@ -164,6 +166,19 @@ def test_a_job_can_be_waited_for_on_another_loop_than_where_it_was_started(bridg
         return await job
 
     assert [asyncio.run(wait()) for _ in range(2)] == [42, 42]
+
+
+async def test_each_job_runs_in_the_context_of_who_began_it(bridge: Bridge):
+    whose = contextvars.ContextVar[int]("whose")
+    jobs = []
+
+    async def mine() -> int:
+        return whose.get()
+
+    for number in range(3):
+        whose.set(number)
+        jobs.append(bridge.start(mine()))
+    assert [await job for job in jobs] == [0, 1, 2]
 
 
 async def test_jobs_run_side_by_side(bridge: Bridge):
@@ -399,12 +414,39 @@ class CountingLoop:
         self.loop.call_soon_threadsafe(callback)
 
 
+class InterruptedLoop(CountingLoop):
+    """Interrupts who wakes it for the first time, before or after that."""
+
+    def __init__(self, before: bool) -> None:
+        super().__init__()
+        self.before = before
+
+    def call_soon_threadsafe(self, callback) -> None:
+        if self.woken or not self.before:
+            super().call_soon_threadsafe(callback)
+        self.woken += self.before
+        if self.woken == 1:
+            raise KeyboardInterrupt
+
+
+class BeatingLoop:
+    """Keeps the timers that are set."""
+
+    def __init__(self) -> None:
+        self.timers = []
+
+    def call_later(self, delay: float, callback) -> None:
+        assert delay < 0.1
+        self.timers.append(callback)
+
+
 async def test_a_loop_is_woken_once_for_all_that_waits():
     loop = CountingLoop()
-    inbox = LoopInbox[int](loop)
+    inbox = LoopInbox[int](Waker(loop))
     for number in range(100):
         inbox.put(number)
     assert await inbox.take() == (list(range(100)), True)
+    await asyncio.sleep(0)
     assert loop.woken == 1
     inbox.put(100)
     assert loop.woken == 2
@@ -412,12 +454,84 @@ async def test_a_loop_is_woken_once_for_all_that_waits():
     assert await inbox.take() == ([100], False)
 
 
+async def test_a_loop_is_woken_once_for_all_calls_that_wait():
+    loop, called = CountingLoop(), []
+    waker = Waker(loop)
+    for number in range(100):
+        waker.call(lambda number=number: called.append(number))
+    await asyncio.sleep(0)
+    assert (called, loop.woken) == (list(range(100)), 1)
+    waker.call(lambda: called.append(100))
+    await asyncio.sleep(0)
+    assert (called[-1], loop.woken) == (100, 2)
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_an_interrupt_while_a_loop_is_being_woken_leaves_it_to_be_woken(before: bool):
+    loop, called = InterruptedLoop(before), []
+    waker = Waker(loop)
+    with pytest.raises(KeyboardInterrupt):
+        waker.call(lambda: called.append(1))
+    await asyncio.sleep(0)
+    waker.call(lambda: called.append(2))
+    await asyncio.sleep(0)
+    assert called == [1, 2]
+
+
+async def test_a_call_that_fails_does_not_hold_back_the_others():
+    loop, called, told = asyncio.get_running_loop(), [], []
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    waker, error = Waker(loop), ValueError("no")
+
+    def fail() -> None:
+        raise error
+
+    waker.call(fail)
+    waker.call(lambda: called.append(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (called, told) == ([1], [error])
+
+
+async def test_a_loop_that_is_closed_is_told_to_who_calls():
+    loop = asyncio.new_event_loop()
+    loop.close()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="closed"):
+            Waker(loop).call(lambda: None)
+
+
+async def test_a_loop_beats_while_something_is_awaited_and_then_no_more():
+    loop = BeatingLoop()
+    waker = Waker(loop)
+    with waker.heartbeat(), waker.heartbeat():
+        (beat,) = loop.timers
+        loop.timers.clear()
+        beat()
+        assert loop.timers == [beat]
+    loop.timers.clear()
+    beat()
+    assert loop.timers == []
+    with waker.heartbeat():
+        assert loop.timers == [beat]
+
+
+def test_each_loop_has_a_waker_of_its_own():
+    wakers, first, other = Wakers(), asyncio.new_event_loop(), asyncio.new_event_loop()
+    waker = wakers.of(first)
+    assert wakers.of(first) is waker
+    assert wakers.of(other).loop is other
+    assert wakers.of(first).loop is first
+    first.close()
+    other.close()
+
+
 async def test_taking_from_an_empty_inbox_waits_so_long_and_no_longer():
-    assert await LoopInbox[int](asyncio.get_running_loop()).take(TICK) == ([], True)
+    assert await LoopInbox[int](Waker(asyncio.get_running_loop())).take(TICK) == ([], True)
 
 
 async def test_after_a_pause_a_loop_gets_the_first_item_at_once_and_then_gathers():
-    inbox = LoopInbox[int](asyncio.get_running_loop())
+    inbox = LoopInbox[int](Waker(asyncio.get_running_loop()))
     inbox.put(1)
     before = time.monotonic()
     assert await inbox.take(LONG) == ([1], True)
@@ -434,7 +548,7 @@ async def test_after_a_pause_a_loop_gets_the_first_item_at_once_and_then_gathers
 
 
 async def test_a_loop_gathers_for_an_interval_and_no_longer():
-    inbox = LoopInbox[int](asyncio.get_running_loop())
+    inbox = LoopInbox[int](Waker(asyncio.get_running_loop()))
     inbox.put(1)
     await inbox.take(TICK)
     taken = time.monotonic()

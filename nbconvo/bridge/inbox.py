@@ -7,17 +7,13 @@ import contextlib
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-__all__ = ["LoopInbox", "ThreadInbox", "heartbeat"]
+from nbconvo.bridge.waker import Waker
+
+__all__ = ["LoopInbox", "ThreadInbox"]
 
 T = TypeVar("T")
-
-# An interrupted top-level await is delivered only when the kernel's loop wakes
-# (ipython/ipykernel#881), so while something is awaited the loop wakes this often.
-_BEAT = 0.05  # seconds
 
 
 class _End:
@@ -64,10 +60,10 @@ class ThreadInbox(Generic[T]):
 
 
 class LoopInbox(Generic[T]):
-    """For a coroutine on ``loop``. The loop is woken once for all items that wait already."""
+    """For a coroutine on the loop of ``waker``, woken once for all items that wait already."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, waker: Waker) -> None:
+        self._waker = waker
         self._items: deque[T] = deque()
         self._arrived = asyncio.Event()
         self._open = True
@@ -112,18 +108,4 @@ class LoopInbox(Generic[T]):
         if not self._waking:
             self._waking = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads
-                self._loop.call_soon_threadsafe(self._arrived.set)
-
-
-@contextmanager
-def heartbeat(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Wake ``loop`` regularly, so that an interrupt reaches the coroutine that waits on it."""
-
-    def beat() -> None:
-        timer[0] = loop.call_later(_BEAT, beat)
-
-    timer = [loop.call_later(_BEAT, beat)]
-    try:
-        yield
-    finally:
-        timer[0].cancel()
+                self._waker.call(self._arrived.set)

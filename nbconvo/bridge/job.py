@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
-from nbconvo.bridge.inbox import heartbeat
+from nbconvo.bridge.waker import Waker, Wakers
 from nbconvo.errors import NbConvoError, Stopped
 
 __all__ = ["Job"]
@@ -24,23 +25,32 @@ class Job(Generic[T]):
 
     It is done when the coroutine has really ended, its clean-up after a cancellation included;
     ``on_end`` is called after that, on the I/O thread.
+
+    Args:
+        coroutine: What is to run.
+        waker: The I/O thread's.
+        wakers: Those of the loops on which it is awaited.
+        on_end: Called at the end.
     """
 
     def __init__(
         self,
         coroutine: Coroutine[Any, Any, T],
-        loop: asyncio.AbstractEventLoop,
+        waker: Waker,
+        wakers: Wakers,
         on_end: Callable[[], None] | None = None,
     ) -> None:
         self._future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._loop = loop
+        self._waker, self._wakers = waker, wakers
+        # What runs for it prints where its caller does, whoever woke the thread.
+        self._context = contextvars.copy_context()
         self._coroutine = coroutine
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
         # Unless somebody cancels the job, only the end of its thread does.
         self._ending: BaseException = Stopped(_UNLOADED)
         self._cancelled = False
-        loop.call_soon_threadsafe(self._start)
+        waker.call(self._start)
 
     def cancel(self, why: str | None = None) -> None:
         """Ask the coroutine to end; does nothing if it has.
@@ -51,7 +61,7 @@ class Job(Generic[T]):
             self._cancelled = True
             self._ending = Stopped(why) if why else concurrent.futures.CancelledError()
         with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing runs any more
-            self._loop.call_soon_threadsafe(self._cancel)
+            self._waker.call(self._cancel)
 
     def done(self) -> bool:
         """Whether it has ended, in whatever way."""
@@ -83,15 +93,15 @@ class Job(Generic[T]):
 
     async def ended(self) -> None:
         """As :meth:`wait`, without the outcome."""
-        loop = asyncio.get_running_loop()
+        waker = self._wakers.of(asyncio.get_running_loop())
         ended = asyncio.Event()
 
         def on_end(_: object) -> None:
             with contextlib.suppress(RuntimeError):  # whoever waited is gone with its loop
-                loop.call_soon_threadsafe(ended.set)
+                waker.call(ended.set)
 
         self._future.add_done_callback(on_end)
-        with heartbeat(loop):
+        with waker.heartbeat():
             try:
                 await ended.wait()
             except asyncio.CancelledError:
@@ -103,8 +113,8 @@ class Job(Generic[T]):
                 raise
 
     def _start(self) -> None:
-        self._task = self._loop.create_task(self._run())
-        self._task.add_done_callback(self._end)
+        self._task = self._waker.loop.create_task(self._run(), context=self._context)
+        self._task.add_done_callback(self._end, context=self._context)
 
     def _cancel(self) -> None:
         # Called on the loop, after _start: the calls of one thread keep their order, and a

@@ -14,22 +14,21 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import aclosing
 from functools import partial
 from typing import Any, TypeVar
 
-from nbconvo.bridge.inbox import LoopInbox, ThreadInbox, heartbeat
+from nbconvo.bridge.inbox import LoopInbox, ThreadInbox
 from nbconvo.bridge.interrupts import Watch, interruptible
+from nbconvo.bridge.items import JOIN_TIMEOUT, pump, read
 from nbconvo.bridge.job import Job
 from nbconvo.bridge.loop import IOLoop
 from nbconvo.bridge.nested import kernel_loop
+from nbconvo.bridge.waker import Waker, Wakers
 from nbconvo.errors import NbConvoError
 
 __all__ = ["Bridge"]
 
 T = TypeVar("T")
-
-_JOIN_TIMEOUT = 5.0  # seconds that closing waits for the thread to end
 
 
 class Bridge:
@@ -48,6 +47,8 @@ class Bridge:
         self._last = last
         self._lock = threading.Lock()
         self._loop: IOLoop | None = None
+        self._waker: Waker | None = None
+        self._wakers = Wakers()
         self._thread: threading.Thread | None = None
         self._inherited: list[IOLoop] = []
         if hasattr(os, "register_at_fork"):
@@ -63,7 +64,7 @@ class Bridge:
     ) -> Job[T]:
         """Begin ``coroutine`` on the I/O thread and return at once."""
         with self._lock:  # begun before close() looks for what runs, or on the next thread
-            return Job(coroutine, self._running_loop(), on_end)
+            return Job(coroutine, self._begun(), self._wakers, on_end)
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, nested: bool = False) -> T:
         """Run ``coroutine`` on the I/O thread and return its result; SIGINT cancels it.
@@ -118,8 +119,8 @@ class Bridge:
         self._check_thread()
         loop = kernel_loop() if nested else None
         inbox: ThreadInbox[T] | LoopInbox[T]
-        inbox = ThreadInbox() if loop is None else LoopInbox(loop)
-        job = self.start(_pump(items, inbox.put), inbox.close)
+        inbox = ThreadInbox() if loop is None else LoopInbox(self._wakers.of(loop))
+        job = self.start(pump(items, inbox.put), inbox.close)
         if watch is not None:
             watch.over(job)
 
@@ -129,17 +130,17 @@ class Bridge:
             assert loop is not None
             return loop.run_until_complete(inbox.take(interval))
 
-        batches = _read(take, job, watch)
+        batches = read(take, job, watch)
         next(batches)  # into its try block: closing it ends the items even if none was read
         return batches
 
     async def relay(self, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
         """Run ``items`` on the I/O thread; yield each on whatever event loop this runs on."""
-        loop = asyncio.get_running_loop()
-        inbox = LoopInbox[T](loop)
-        job = self.start(_pump(items, inbox.put), inbox.close)
+        waker = self._wakers.of(asyncio.get_running_loop())
+        inbox = LoopInbox[T](waker)
+        job = self.start(pump(items, inbox.put), inbox.close)
         try:
-            with heartbeat(loop):
+            with waker.heartbeat():
                 more = True
                 while more:
                     batch, more = await inbox.take()
@@ -157,14 +158,16 @@ class Bridge:
         with self._lock:
             if not self.running:
                 return
-            thread, loop = self._thread, self._loop
-            self._thread = self._loop = None
+            thread, waker = self._thread, self._waker
+            self._thread = self._loop = self._waker = None
             assert thread is not None
-            assert loop is not None
+            assert waker is not None
             last = None if self._last is None else self._last()
-            asyncio.run_coroutine_threadsafe(_finish(loop, last), loop)
+            # By the waker: after all that was begun before.
+            finish = _finish(waker.loop, last)
+            waker.call(partial(asyncio.run_coroutine_threadsafe, finish, waker.loop))
             atexit.unregister(self.close)
-        thread.join(_JOIN_TIMEOUT)
+        thread.join(JOIN_TIMEOUT)
 
     def _check_thread(self) -> None:
         if threading.current_thread() is self._thread:
@@ -176,25 +179,26 @@ class Bridge:
     def _begin_anew(self) -> None:
         """In a forked child: leave the thread, its loop and its connections to the parent."""
         self._lock = threading.Lock()  # another thread of the parent may have held it
-        self._thread = None
+        self._thread = self._waker = None
+        self._wakers = Wakers()  # one may have been about to wake its loop
         if self._loop is not None:
             self._loop.let_go()
             # Never collected: that would end the parent's requests once more, on record too.
             self._inherited.append(self._loop)
             self._loop = None
 
-    def _running_loop(self) -> IOLoop:
-        """Return the thread's loop, the thread begun if need be; to be called with the lock."""
-        if not self.running:
+    def _begun(self) -> Waker:
+        """Return the thread's waker, the thread begun if need be; to be called with the lock."""
+        if not self.running or self._waker is None:
             # Not through the policy: immune to uvloop.install() and to patched policies.
             self._loop = IOLoop()
+            self._waker = Waker(self._loop)
             self._thread = threading.Thread(
                 target=_serve, args=(self._loop,), name="nbconvo-io", daemon=True
             )
             self._thread.start()
             atexit.register(self.close)
-        assert self._loop is not None
-        return self._loop
+        return self._waker
 
 
 def _begin_anew(reference: weakref.ref[Bridge]) -> None:
@@ -223,42 +227,3 @@ async def _finish(loop: asyncio.AbstractEventLoop, last: Coroutine[Any, Any, Non
         await loop.shutdown_default_executor()
     finally:
         loop.stop()
-
-
-async def _pump(items: AsyncGenerator[T], put: Callable[[T], None]) -> None:
-    """Run ``items``; hand over together what comes in one step of the loop.
-
-    Who waits for the first would wake as soon as this thread does as little as write a line to
-    disk, and find that the rest is still to come.
-    """
-    loop = asyncio.get_running_loop()
-    held: list[T] = []
-
-    def hand_over() -> None:
-        for item in held:
-            put(item)
-        held.clear()
-
-    async with aclosing(items) as source:
-        async for item in source:
-            if not held:
-                loop.call_soon(hand_over)
-            held.append(item)
-
-
-def _read(
-    take: Callable[[], tuple[list[T], bool]], job: Job[None], watch: Watch | None
-) -> Generator[list[T]]:
-    try:
-        yield []  # for whoever began it
-        more = True
-        while more:
-            batch, more = take()
-            yield batch
-    except BaseException:  # the reader left, or could not go on
-        job.cancel()
-        if watch is None or not watch.stopped:  # else a second interrupt: waited long enough
-            with contextlib.suppress(BaseException):
-                job.result(_JOIN_TIMEOUT)
-        raise
-    job.result()

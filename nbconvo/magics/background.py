@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from nbconvo.bridge.inbox import heartbeat
+from nbconvo.bridge.waker import Waker
 from nbconvo.display.show import Item
 from nbconvo.errors import NbConvoError, Stopped
 
@@ -69,7 +69,7 @@ class Pending:
         return self._wait().__await__()
 
     async def _wait(self) -> Any:
-        with heartbeat(asyncio.get_running_loop()):
+        with Waker(asyncio.get_running_loop()).heartbeat():
             # Whoever stops waiting does not stop the reply: cancel() does.
             try:
                 return await asyncio.shield(asyncio.wrap_future(self._future))
