@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,10 +33,9 @@ def settings_of(shell: Any) -> NbConvo | None:
 
 def settings() -> NbConvo:
     """Return the settings of the shell, or those of a program without one: the defaults."""
-    from nbconvo.settings import NbConvo
-
     shell = _shell()
-    return (settings_of(shell) if shell is not None else None) or NbConvo()
+    found = settings_of(shell) if shell is not None else None
+    return found or _defaults(os.environ.get("NBCONVO_DOTENV"))
 
 
 def running_cell() -> Cell | None:
@@ -86,6 +86,14 @@ def shows_widgets() -> bool:
         return False
     named = running_cell() is not None or "JPY_SESSION_NAME" in os.environ
     return named or "google.colab" in sys.modules
+
+
+@lru_cache(maxsize=1)
+def _defaults(_: str | None) -> NbConvo:
+    """Return the defaults, made anew only when the environment asks for others."""
+    from nbconvo.settings import NbConvo
+
+    return NbConvo()
 
 
 def _parent() -> dict[str, Any]:

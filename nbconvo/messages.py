@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
+import os
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,9 +27,15 @@ __all__ = [
 Role = Literal["system", "user", "assistant", "tool"]
 
 
+# Seeded by the operating system once, rather than asked of it for each id.
+_chance = random.Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_chance.seed)  # else it would repeat its parent's ids
+
+
 def new_id() -> str:
-    """Return an id for a message, unique within and across conversations."""
-    return uuid.uuid4().hex
+    """Return an id for a message or a request, unique within and across conversations."""
+    return f"{_chance.getrandbits(128):032x}"
 
 
 def paired(text: str) -> str:

@@ -139,6 +139,7 @@ class Accounts:
         # Name, address and account, in the order in which they were first asked; replaced whole,
         # so that another thread always reads a consistent one.
         self._asked: tuple[tuple[str, str, Account], ...] = ()
+        self._shown: set[Account] = set()
 
     def of(self, service: BaseService) -> Account:
         """Return the account of ``service``."""
@@ -153,7 +154,8 @@ class Accounts:
 
     def show(self, account: Account, service: BaseService) -> None:
         """List the account from now on, by the name of the service that was first to ask it."""
-        if not any(account is other for _, _, other in self._asked):
+        if account not in self._shown:
+            self._shown.add(account)
             name, address = self._free_name(service.name), shown_url(service.base_url)
             self._asked = (*self._asked, (name, address, account))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -232,5 +233,6 @@ class Pool:
         return self._proxies[url]
 
 
+@lru_cache(maxsize=8)
 def _within(seconds: float) -> Any:
     return aiohttp.ClientTimeout(total=None, connect=seconds, sock_connect=seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,7 +9,7 @@ from typing import Any, Self
 from nbconvo import tokens
 from nbconvo.client.accounts import Account
 from nbconvo.client.encoding import encoded
-from nbconvo.messages import Message
+from nbconvo.messages import Message, new_id
 from nbconvo.services import BaseService, Request
 
 __all__ = ["Ready"]
@@ -62,6 +61,6 @@ class Ready:
             (options.get("max_tokens") or account.typical_output(model)) * replies
         )
         header = service.idempotency_header
-        more = {header: f"nbconvo-{uuid.uuid4()}"} if header else {}
+        more = {header: f"nbconvo-{new_id()}"} if header else {}
         payload = encoded(request.body)
         return cls(service, request, headers, payload, more, model, prompt, replies, expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from nbconvo import prices
@@ -236,7 +237,7 @@ class BaseService:
 
     @property
     def _variable_prefix(self) -> str:
-        return re.sub(r"\W", "_", self.name).upper()
+        return _as_variable(self.name)
 
     @property
     def has_list_price(self) -> bool:
@@ -390,3 +391,8 @@ class BaseService:
         except InputError:  # there is none, or one that cannot be used; who asks it is told
             address = "no address"
         return f"{type(self).__name__}({address}{limits})"
+
+
+@lru_cache(maxsize=64)
+def _as_variable(name: str) -> str:
+    return re.sub(r"\W", "_", name).upper()

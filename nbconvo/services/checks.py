@@ -6,6 +6,7 @@ import base64
 import contextlib
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -137,6 +138,7 @@ def unseen_url(url: T) -> T | Masked:
     return Masked(url)
 
 
+@lru_cache(maxsize=64)  # asked several times for each request
 def is_loopback(url: str) -> bool:
     """Whether ``url`` is on this machine."""
     host = urlsplit(url).hostname or ""

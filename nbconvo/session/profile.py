@@ -156,7 +156,7 @@ class Profile:
             changes["form"] = form_of(schema)
         if (repairs := given.pop("repairs", None)) is not None:
             changes["repairs"] = _number("repairs", repairs, 0, whole=True)
-        return replace(self, **changes)
+        return replace(self, **changes) if changes else self
 
     @property
     def asked_options(self) -> dict[str, Any]:

@@ -99,7 +99,9 @@ class Rounds:
                     for delta in batch:
                         tally.add(delta)
                     yield batch
-            reply = self._reply()
+            if form is None and not tally.calls:
+                return
+            reply = self._replies()[0]
             if form is not None and (answer := _answer_by_call(reply, form)) is not None:
                 reply = answer
                 tally.become(answer.content)
@@ -127,9 +129,10 @@ class Rounds:
                 continue
             return
 
-    def ended(self, reason: str | None = None) -> list[Message]:
-        """Return all messages of the turn, the user's first; nothing if no reply began.
+    def ended(self, reason: str | None = None) -> tuple[list[Message], list[Message]]:
+        """Return all messages of the turn, the user's first, and the other choices.
 
+        There are some where several were asked for. There is nothing at all if no reply began.
         ``reason`` tells why it ended, where it was not the service that ended it.
         """
         if reason is not None:
@@ -137,21 +140,14 @@ class Rounds:
             self._close_calls(reason)
         replies = self._replies(reason)
         if not replies and len(self.said) == self._asked:
-            return []
-        return [*self.said, *replies[:1]]
-
-    def choices(self, reason: str | None = None) -> list[Message]:
-        """Return the other choices, where several were asked for."""
-        return self._replies(reason)[1:]
+            return [], []
+        return [*self.said, *replies[:1]], replies[1:]
 
     def _replies(self, reason: str | None = None) -> list[Message]:
         ask, tally = self._ask, self._tally
         if tally.usage is not None:
             tally.usage = ask.service.priced(tally.usage, tally.model, ask.model)
         return tally.messages(ask.name, ask.service.name, ask.model, reason)
-
-    def _reply(self) -> Message:
-        return self._replies()[0]
 
     def _endless(self, reply: Message) -> ProtocolError:
         self._put_away(reply)

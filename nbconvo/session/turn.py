@@ -103,18 +103,19 @@ class Turn:
                 async for batch in batches:
                     yield batch
         except (asyncio.CancelledError, GeneratorExit):
-            if said := rounds.ended("stopped"):
-                record.commit(said, parent, [*rounds.choices("stopped"), *rounds.unfit])
+            said, choices = rounds.ended("stopped")
+            if said:
+                record.commit(said, parent, [*choices, *rounds.unfit])
             raise
         except Exception as error:  # a user's own service may raise anything
-            if said := rounds.ended("cut"):
-                beside = [*rounds.choices("cut"), *rounds.unfit]
-                record.commit(said, parent, beside, active=False)
+            said, choices = rounds.ended("cut")
+            if said:
+                record.commit(said, parent, [*choices, *rounds.unfit], active=False)
             record.note(
                 "error", error=type(error).__name__, text=scrub(str(error)), asked=ask.content
             )
             raise
-        said, choices = rounds.ended(), rounds.choices()
+        said, choices = rounds.ended()
         record.commit(said, parent, [*choices, *rounds.unfit])
         texts = (said[-1].content, *(other.content for other in choices))
         yield [Reply(said[-1], texts, steps=rounds.steps, parsed=rounds.parsed)]
