@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from datetime import UTC, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbconvo.messages import Cell, Delta, Message, Usage
+from nbconvo.messages import Cell, Delta, Message, Usage, new_id
 
 usages = st.builds(
     Usage,
@@ -98,3 +101,24 @@ def test_no_usage_adds_nothing(usage):
 def test_the_sum_does_not_depend_on_the_order(a, b, c):
     assert a + b == b + a
     assert (a + b) + c == a + (b + c)
+
+
+def test_no_two_ids_are_the_same():
+    assert len({new_id() for _ in range(1000)}) == 1000
+    assert {len(new_id()) for _ in range(100)} == {32}
+
+
+def test_whoever_seeds_chance_does_not_seed_ids():
+    code = "import random; from nbconvo.messages import new_id; random.seed(1); print(new_id())"
+    first, second = (subprocess.check_output([sys.executable, "-c", code]) for _ in range(2))
+    assert first != second
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_does_not_repeat_its_parents_ids():
+    code = (
+        "import os\nfrom nbconvo.messages import new_id\nchild = os.fork()\n"
+        "if child: os.waitpid(child, 0)\nprint(new_id(), flush=True)\nos._exit(0)"
+    )
+    child, parent = subprocess.check_output([sys.executable, "-c", code]).split()
+    assert child != parent

@@ -73,3 +73,11 @@ def test_a_program_without_a_shell_has_the_defaults_and_no_cell(monkeypatch):
     monkeypatch.setattr("IPython.get_ipython", lambda: None)
     assert host.settings().resolved("service") is None
     assert host.running_cell() is None
+
+
+def test_a_program_without_a_shell_may_change_its_environment_later(monkeypatch):
+    monkeypatch.setattr("IPython.get_ipython", lambda: None)
+    monkeypatch.delenv("NBCONVO_DOTENV", raising=False)
+    assert host.settings().dotenv
+    monkeypatch.setenv("NBCONVO_DOTENV", "no")
+    assert not host.settings().dotenv

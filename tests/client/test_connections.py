@@ -150,7 +150,7 @@ async def test_streams_over_tls_share_a_connection(client: Client):
     at_home.load_cert_chain(CERTIFICATE)
     trusting = ssl.create_default_context(cafile=CERTIFICATE)
     async with serving(connected, ssl=at_home) as address:
-        pool, _ = client._ensure_connections()
+        pool = client._ensured().pool
         await pool.close()
         pool._connector = aiohttp.TCPConnector(ssl=trusting)
         service = ChatService(KEY, f"https://{address}/v1")

@@ -8,8 +8,9 @@ from contextlib import aclosing
 import pytest
 
 from nbconvo import tokens
+from nbconvo.budget import Budget
 from nbconvo.client import Client
-from nbconvo.errors import NbConvoError, RateLimited, RequestTooLarge
+from nbconvo.errors import BudgetExceeded, NbConvoError, RateLimited, RequestTooLarge
 from nbconvo.services import ChatService
 from nbconvo.testing import FakeProvider
 from nbconvo.testing.limits import Limit, Limits
@@ -308,3 +309,17 @@ async def test_a_model_whose_limit_is_used_up_holds_up_no_other(
         await ask("large")
     assert provider.model_limits["small"].refused == provider.model_limits["large"].refused == 0
     assert provider.model_limits["large"].admitted == 12
+
+
+async def test_a_stream_keeps_to_its_budgets(client: Client, provider: FakeProvider):
+    service = ChatService(KEY, provider.base_url, price=(1e6, 1e6))
+    budget = Budget("the budget", "{}", 1000.0)
+    provider.reply("Hi.", usage={"prompt_tokens": 100, "completion_tokens": 23})
+    stream = client.stream(service, QUESTION, "m", {"max_tokens": 10}, budgets=[budget])
+    async with aclosing(stream) as deltas:
+        assert [delta async for delta in deltas]
+    assert (budget.spent, budget.reserved) == (123.0, 0.0)
+    stream = client.stream(service, QUESTION, "m", {"max_tokens": 1000}, budgets=[budget])
+    with pytest.raises(BudgetExceeded):
+        await anext(stream)
+    assert len(provider.requests) == 1

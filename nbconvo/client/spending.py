@@ -1,0 +1,46 @@
+"""What a request may take before it is sent, and what it took where nobody tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nbconvo import prices
+from nbconvo.budget import Budget, Hold
+from nbconvo.client.ready import Ready
+from nbconvo.messages import Usage
+
+__all__ = ["estimated", "hold_of"]
+
+
+async def hold_of(ready: Ready, budgets: Sequence[Budget]) -> Hold:
+    """Return what the request may take of ``budgets``, by its price if that is known.
+
+    Raises:
+        BudgetExceeded: If one of them has not so much left.
+    """
+    hold = Hold(budgets, *await _cost_of(ready, budgets))
+    hold.check()
+    return hold
+
+
+async def _cost_of(ready: Ready, budgets: Sequence[Budget]) -> tuple[float | None, str]:
+    """Return what the request may cost, if that is known, and what is asked, in words."""
+    service, model = ready.service, ready.model
+    asked = f"{model or 'its model'} at {service.name}"
+    if service.has_list_price and not prices.loaded():
+        # Not here, where other replies are coming; who has no budget need not wait for it.
+        reading = asyncio.get_running_loop().run_in_executor(None, prices.load)
+        if any(budget.limit is not None for budget in budgets):
+            await reading
+        else:
+            return None, asked
+    usage = Usage(ready.prompt, ready.expected - ready.prompt, requests=1)
+    return service.priced(usage, model).cost, asked
+
+
+def estimated(ready: Ready, output: int, told: Usage | None = None) -> Usage:
+    """Return the usage of a reply of ``output`` characters whose service ``told`` not all of it."""
+    usage = told or Usage(ready.prompt, requests=1)
+    return replace(usage, output_tokens=output // 4, estimated=True)
