@@ -430,14 +430,27 @@ class InterruptedLoop(CountingLoop):
 
 
 class BeatingLoop:
-    """Keeps the timers that are set."""
+    """Keeps the timers that are set; its time is the test's."""
 
     def __init__(self) -> None:
+        self.now = 0.0
         self.timers = []
 
-    def call_later(self, delay: float, callback) -> None:
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback) -> asyncio.TimerHandle:
         assert delay < 0.1
-        self.timers.append(callback)
+        loop = asyncio.get_running_loop()
+        self.timers.append(asyncio.TimerHandle(self.now + delay, callback, (), loop))
+        return self.timers[-1]
+
+    def ring(self, *, interrupted: bool = False) -> None:
+        self.now += 0.1
+        timers, self.timers = self.timers, []
+        for timer in timers:
+            if not timer.cancelled() and not interrupted:
+                timer._callback()
 
 
 async def test_a_loop_is_woken_once_for_all_that_waits():
@@ -464,6 +477,24 @@ async def test_a_loop_is_woken_once_for_all_calls_that_wait():
     waker.call(lambda: called.append(100))
     await asyncio.sleep(0)
     assert (called[-1], loop.woken) == (100, 2)
+
+
+async def test_what_one_loop_calls_in_one_step_wakes_the_other_once_when_that_is_over():
+    loop, called = CountingLoop(), []
+    waker = Waker(loop)
+    for number in range(3):
+        waker.gather(lambda number=number: called.append(number), asyncio.get_running_loop())
+    assert loop.woken == 0
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert (called, loop.woken) == ([0, 1, 2], 1)
+
+
+async def test_a_job_that_has_ended_can_be_awaited(bridge: Bridge):
+    job = bridge.start(asyncio.sleep(0, "done"))
+    assert job.result() == "done"
+    assert await job == "done"
+    assert await job == "done"
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -505,15 +536,24 @@ async def test_a_loop_beats_while_something_is_awaited_and_then_no_more():
     loop = BeatingLoop()
     waker = Waker(loop)
     with waker.heartbeat(), waker.heartbeat():
-        (beat,) = loop.timers
-        loop.timers.clear()
-        beat()
-        assert loop.timers == [beat]
-    loop.timers.clear()
-    beat()
+        for _ in range(3):
+            assert len(loop.timers) == 1
+            loop.ring()
+    loop.ring()
     assert loop.timers == []
     with waker.heartbeat():
-        assert loop.timers == [beat]
+        assert len(loop.timers) == 1
+
+
+async def test_a_beat_that_was_interrupted_is_followed_by_those_of_the_next_await():
+    loop = BeatingLoop()
+    waker = Waker(loop)
+    with waker.heartbeat():
+        loop.ring(interrupted=True)
+        assert loop.timers == []
+        with waker.heartbeat():
+            loop.ring()
+            assert len(loop.timers) == 1
 
 
 def test_each_loop_has_a_waker_of_its_own():

@@ -97,8 +97,10 @@ class Job(Generic[T]):
         ended = asyncio.Event()
 
         def on_end(_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # whoever waited is gone with its loop
-                waker.call(ended.set)
+            if asyncio.get_running_loop() is self._waker.loop:
+                waker.gather(ended.set, self._waker.loop)
+            else:  # it had ended before
+                ended.set()
 
         self._future.add_done_callback(on_end)
         with waker.heartbeat():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,14 +22,14 @@ class Waker:
     requests that begin together, or end together, must not do that a hundred times.
     """
 
-    __slots__ = ("_beats", "_calls", "_waiting", "_woken", "loop")
+    __slots__ = ("_calls", "_gathers", "_timer", "_waiting", "_woken", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._calls: deque[Callable[[], object]] = deque()
-        self._woken = False
+        self._woken = self._gathers = False
         self._waiting = 0
-        self._beats = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def call(self, function: Callable[[], object]) -> None:
         """Call ``function`` on the loop; from any thread.
@@ -37,6 +38,25 @@ class Waker:
             RuntimeError: If the loop is closed.
         """
         self._calls.append(function)
+        self._wake()
+
+    def gather(self, function: Callable[[], object], here: asyncio.AbstractEventLoop) -> None:
+        """As :meth:`call`, together with all else that this step of the loop ``here`` calls.
+
+        To be called on ``here``. Else the one loop wakes for the first, as quickly as the other
+        thread lets it, and again for each that follows.
+        """
+        self._calls.append(function)
+        if not self._gathers:
+            self._gathers = True
+            here.call_soon(self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathers = False
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._wake()
+
+    def _wake(self) -> None:
         if self._woken:
             return
         try:
@@ -63,7 +83,8 @@ class Waker:
     def heartbeat(self) -> Iterator[None]:
         """Wake the loop regularly, so that an interrupt reaches the coroutine that waits on it."""
         self._waiting += 1
-        if not self._beats:
+        # One that is overdue may have been interrupted, and set no other.
+        if self._timer is None or self._timer.when() < self.loop.time():
             self._beat()
         try:
             yield
@@ -72,9 +93,9 @@ class Waker:
 
     def _beat(self) -> None:
         # One timer for all, left to ring in vain in the end: cheaper than one for each request.
-        self._beats = self._waiting > 0
-        if self._beats:
-            self.loop.call_later(_BEAT, self._beat)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(_BEAT, self._beat) if self._waiting else None
 
 
 class Wakers:

@@ -99,7 +99,7 @@ def to_line(value: Mapping[str, Any]) -> str:
         TypeError, ValueError: If a name in it is none that JSON knows.
     """
     text = _plain_line(value)
-    if text is None or _NULL.search(text):
+    if text is None or ("null" in text and _NULL.search(text)):
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
     if text.isascii():
         return text

@@ -71,7 +71,7 @@ class Rounds:
         self.unfit: list[Message] = []
         self.parsed: Any = None
         self._asked = len(self.said)
-        self._questions: asyncio.Queue[Question] = asyncio.Queue()
+        self._questions: asyncio.Queue[Question]
 
     @property
     def steps(self) -> tuple[Message, ...]:
@@ -162,6 +162,7 @@ class Rounds:
         names = ", ".join(dict.fromkeys(call.name for call in reply.calls))
         yield Delta(notice=f"running {names}")
         self._put_away(reply)
+        self._questions = asyncio.Queue()
         box = replace(self._ask.profile.toolbox, confirm=self._confirm(), loop=self._ask.loop)
         running = asyncio.ensure_future(box.run(reply.calls))
         question: asyncio.Task[Question] | None = None
