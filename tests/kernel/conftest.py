@@ -232,7 +232,7 @@ def provider(_provider: FakeProvider) -> Iterator[FakeProvider]:
     _provider.respond(lambda request: f"reply to {request.json['messages'][-1]['content']}")
     yield _provider
     left = _provider.pending
-    _provider._queue.clear()
+    _provider.forget()
     assert left == 0, f"{left} scripted replies were never asked for"
 
 
