@@ -132,7 +132,10 @@ def test_where_no_input_can_be_typed_the_call_is_refused(notebook, provider, mon
     monkeypatch.setattr("builtins.input", nobody)
     provider.reply("", calls=[("secret", {})])
     provider.reply("done")
-    assert notebook.run("%%ask --tools secret --confirm\nx").error is None
+    ran = notebook.run("%%ask --tools secret --confirm\nx")
+    assert ran.error is None
+    assert "nobody can be asked here whether to run secret(): not allowed" in ran.lines
+    assert last(provider)["messages"][-1]["content"] == "the user did not allow this call"
 
 
 def test_a_schema_is_named_by_its_type(notebook, provider):
