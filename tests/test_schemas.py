@@ -1,6 +1,10 @@
 """Forms that a reply has to have, and replies that keep to them or don't."""
 
+from __future__ import annotations
+
 import datetime
+import decimal
+import enum
 import threading
 import typing
 from dataclasses import dataclass
@@ -64,6 +68,37 @@ SCHEMA = {
 )
 def test_a_text_that_keeps_to_the_form_is_the_object(kind, text, value):
     assert form_of(kind).read(text) == value
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Tree(pydantic.BaseModel):
+    name: str
+    below: list[Tree] = []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Colour, '{"value": "red"}', Colour.RED),
+        (datetime.date, '{"value": "2026-01-02"}', datetime.date(2026, 1, 2)),
+        (decimal.Decimal, '{"value": "1.10"}', decimal.Decimal("1.10")),
+        (Joke | None, '{"value": null}', None),
+        (Tree, '{"name": "a", "below": [{"name": "b", "below": []}]}',
+         Tree(name="a", below=[Tree(name="b")])),
+        (list[Tree], '{"value": [{"name": "a", "below": []}]}', [Tree(name="a")]),
+        ({"type": ["string", "null"]}, '{"value": null}', None),
+    ],
+)  # fmt: skip
+def test_enums_dates_decimals_null_and_trees_are_read_too(kind, text, value):
+    assert form_of(kind).read(text) == value
+
+
+def test_a_tree_is_told_by_a_reference_to_itself():
+    schema = form_of(Tree).spec.schema
+    assert schema["$defs"]["Tree"]["properties"]["below"]["items"] == {"$ref": "#/$defs/Tree"}
 
 
 def test_a_text_may_stand_in_a_fence():

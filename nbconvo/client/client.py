@@ -146,6 +146,7 @@ class Client:
                 while (batch := await reading.next()) is not None:
                     for delta in batch:
                         output += len(delta.text) + len(delta.reasoning)
+                        output += sum(len(p.name) + len(p.arguments) for p in delta.calls)
                         if delta.usage is not None:
                             usage = delta.usage
                         answering = delta.model or answering

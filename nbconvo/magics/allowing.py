@@ -25,7 +25,8 @@ def allowed(question: Question) -> bool:
     except KeyboardInterrupt:
         signal.raise_signal(signal.SIGINT)  # now to whoever watches the cell
         return False
-    except (EOFError, RuntimeError):  # nobody can be asked: no terminal, no front end
+    except (EOFError, RuntimeError):  # no terminal, or a front end that takes no input
+        print(f"nobody can be asked here whether to run {shown}: not allowed")
         return False
     return said.strip().lower() in {"y", "yes"}
 

@@ -8,6 +8,8 @@ import json
 import keyword
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from nbconvo.configs import checked_options
@@ -42,7 +44,7 @@ def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, A
     given: dict[str, Any] = {}
     if args.tools is not None:
         words = [word.strip() for word in args.tools.split(",") if word.strip()]
-        given["tools"] = [_looked_up("--tools", word, names) for word in words]
+        given["tools"] = [_tool(word, names) for word in words]
     if args.confirm:
         given["confirm"] = True
     if images := getattr(args, "image", None):
@@ -52,6 +54,14 @@ def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, A
     if schema := getattr(args, "schema", None):
         given["schema"] = _looked_up("--schema", schema, names)
     return given
+
+
+def _tool(word: str, names: Mapping[str, Any]) -> Any:
+    """Return the function of that name, which is looked up again for each ask."""
+    from nbconvo.tools import tool_of
+
+    look_up = partial(_looked_up, "--tools", word, names)
+    return replace(tool_of(look_up()), look_up=look_up)
 
 
 def _looked_up(option: str, word: str, names: Mapping[str, Any]) -> Any:

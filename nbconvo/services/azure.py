@@ -10,7 +10,7 @@ from nbconvo.errors import InputError
 from nbconvo.keys import Key, Masked
 from nbconvo.services.base import Request
 from nbconvo.services.chat import ChatService
-from nbconvo.services.checks import checked_text
+from nbconvo.services.checks import checked_text, masked, unseen_key, unseen_url
 from nbconvo.services.credentials import credentials
 from nbconvo.services.traits import Traits
 
@@ -56,6 +56,10 @@ class AzureService(ChatService):
         api_version: str | None = None,
         **settings: Unpack[_Settings],
     ) -> None:
+        # A traceback that shows local variables must not show these.
+        api_key, base_url = unseen_key(api_key), unseen_url(base_url)
+        if "headers" in settings:
+            settings["headers"] = masked(settings["headers"])
         super().__init__(api_key, base_url, **settings)
         self._api_version = checked_text("api_version", api_version)
 

@@ -13,15 +13,16 @@ from nbconvo.errors import InputError, MissingKey, ServiceError
 from nbconvo.keys import Key, Masked
 from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services.checks import (
-    as_key,
     check_headers,
     check_positive,
+    checked_key,
     checked_price,
     checked_text,
     checked_url,
     is_loopback,
     masked,
     shown_url,
+    unseen_key,
     unseen_url,
 )
 from nbconvo.services.credentials import Found, credentials
@@ -126,8 +127,7 @@ class BaseService:
         price: tuple[float, float] | None = None,
     ) -> None:
         # First of all: a traceback that shows local variables must not show these.
-        headers, base_url = masked(headers), unseen_url(base_url)
-        api_key = as_key(api_key)
+        headers, base_url, api_key = masked(headers), unseen_url(base_url), unseen_key(api_key)
         check_headers(headers)
         for label, value in (
             ("max_requests_per_minute", max_requests_per_minute),
@@ -143,7 +143,7 @@ class BaseService:
         ):
             check_positive(label, value, optional=False)
         self.name = checked_text("name", name) or self.name
-        self._key = api_key
+        self._key = checked_key(api_key)
         url = checked_text("base_url", base_url)
         self._base_url = checked_url(url) if url else None
         self.max_requests_per_minute = max_requests_per_minute

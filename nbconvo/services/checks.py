@@ -14,15 +14,16 @@ from nbconvo.errors import InputError
 from nbconvo.keys import Key, Masked, remember
 
 __all__ = [
-    "as_key",
     "check_headers",
     "check_positive",
+    "checked_key",
     "checked_price",
     "checked_text",
     "checked_url",
     "is_loopback",
     "masked",
     "shown_url",
+    "unseen_key",
     "unseen_url",
 ]
 
@@ -38,13 +39,19 @@ def check_positive(label: str, value: object, *, optional: bool = True) -> None:
         raise InputError(f"{label} must be a number above 0, not {value!r}{remedy}")
 
 
-def as_key(api_key: object) -> Key | None:
-    """Return the key that does not print; raise ``InputError`` unless it is a text."""
+def unseen_key(api_key: object) -> Any:
+    """Return the key so that it does not print; what is none is for :func:`checked_key`."""
     if isinstance(api_key, str):
         return Key(api_key) if api_key else None
+    # Of what is none, its type alone: it may be a key all the same, such as one of bytes.
+    return api_key if api_key is None or isinstance(api_key, Key | type) else type(api_key)
+
+
+def checked_key(api_key: object) -> Key | None:
+    """Return what :func:`unseen_key` made; raise ``InputError`` if that was no text."""
     if api_key is None or isinstance(api_key, Key):
         return api_key
-    raise InputError(f"api_key must be a text, not {type(api_key).__name__}")
+    raise InputError(f"api_key must be a text, not {getattr(api_key, '__name__', 'a type')}")
 
 
 def masked(headers: object) -> Any:
@@ -52,17 +59,18 @@ def masked(headers: object) -> Any:
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
-        return headers
+        return type(headers)
     for value in headers.values():
         if isinstance(value, str):
             _remember_header(value)
-    return {n: Masked(v) if isinstance(v, str) else v for n, v in headers.items()}
+    return {n: Masked(v) if isinstance(v, str) else type(v) for n, v in headers.items()}
 
 
 def check_headers(headers: object) -> None:
-    """Raise ``InputError`` unless ``headers`` are texts by name."""
+    """Raise ``InputError`` unless ``headers``, as :func:`masked` made them, are texts by name."""
     if not isinstance(headers, Mapping):
-        raise InputError(f"headers must be names with their values, not {type(headers).__name__}")
+        kind = getattr(headers, "__name__", "a type")
+        raise InputError(f"headers must be names with their values, not {kind}")
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InputError(f"header {name!r}: names and values must be texts")

@@ -228,7 +228,7 @@ class _Keyring:
         was_there: list[bool] = []
 
         def delete(keyring: Any) -> None:
-            if keyring.get_password(KEYRING_SERVICE, service) is not None:
+            if _held(keyring, service) is not None:
                 keyring.delete_password(KEYRING_SERVICE, service)
                 was_there.append(True)
 

@@ -131,6 +131,8 @@ class Profile:
         own = self.equipped(given)
         options = {**self.options, **checked_options(given)}
         system = self.system if system is None else system
+        own = own.but(toolbox=own.toolbox.current())
+        own.check_alternatives(options)
         return replace(own, system=system, service=service, model=model, options=options)
 
     def equipped(self, given: dict[str, Any]) -> Profile:
@@ -157,6 +159,15 @@ class Profile:
         if (repairs := given.pop("repairs", None)) is not None:
             changes["repairs"] = _number("repairs", repairs, 0, whole=True)
         return replace(self, **changes) if changes else self
+
+    def check_alternatives(self, options: Mapping[str, Any]) -> None:
+        """Raise ``InputError`` if several replies are asked for where only one is gone on with."""
+        what = "tools" if self.toolbox.tools else "a schema" if self.form is not None else None
+        if what and (options.get("n") or 1) > 1:
+            raise InputError(
+                f"n={options['n']} does not go with {what}: only one reply can be gone on with; "
+                "leave n out, or ask several times"
+            )
 
     @property
     def asked_options(self) -> dict[str, Any]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reply"]
 
+_UNREAD = object()  # no schema was asked for; with one, None is an object too
+
 # A fence of three or more backticks or tildes, its info string, and the code up to its like.
 _FENCE = re.compile(
     r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^ {0,3}(?P=fence)[`~]*[ \t\r]*$",
@@ -41,7 +43,7 @@ class Reply(str):
         message: Message,
         choices: tuple[str, ...] = (),
         steps: tuple[Message, ...] = (),
-        parsed: Any = None,
+        parsed: Any = _UNREAD,
     ) -> Reply:
         """Make the reply that ``message`` is."""
         reply = super().__new__(cls, message.content)
@@ -85,7 +87,7 @@ class Reply(str):
         Without one, the JSON value that it is, or that its only code block holds; ``None`` if
         neither.
         """
-        if self._parsed is not None:
+        if self._parsed is not _UNREAD:
             return self._parsed
         blocks = self.code_blocks
         for text in (str(self), *(blocks if len(blocks) == 1 else ())):
@@ -130,4 +132,5 @@ class Reply(str):
         return {"text/html": cards.html([card]), "text/plain": cards.text([card])}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Reply, (self.message, self.choices, self.steps, self._parsed))
+        parsed = () if self._parsed is _UNREAD else (self._parsed,)
+        return (Reply, (self.message, self.choices, self.steps, *parsed))

@@ -82,8 +82,10 @@ class Tally:
         if self.usage is not None and self.usage.output_tokens:
             return
         usage = self.usage or Usage(tokens.prompt_tokens(sent), requests=1)
-        said = tokens.estimate("".join((*self.texts.values(), *self.reasonings.values())))
-        self.usage = replace(usage, output_tokens=said, estimated=True)
+        called = (call for calls in self.calls.values() for call in calls)
+        pieces = (call.name + call.arguments for call in called)
+        said = "".join((*self.texts.values(), *self.reasonings.values(), *pieces))
+        self.usage = replace(usage, output_tokens=tokens.estimate(said), estimated=True)
 
     def messages(
         self, name: str | None, service: str, model: str | None, reason: str | None = None
@@ -97,9 +99,8 @@ class Tally:
             reason: Why the reply ended, where it was not the service that ended it.
         """
         seconds = round(self.clock() - self.sent, 3)
-        said = self.texts.keys() | self.reasonings.keys()
-        ended = self.reasons.keys() | self.calls.keys()
-        indices = sorted(said if reason else said | ended)
+        said = self.texts.keys() | self.reasonings.keys() | self.calls.keys()
+        indices = sorted(said if reason else said | self.reasons.keys())
         return [
             Message(
                 id=self.id if index == indices[0] else new_id(),

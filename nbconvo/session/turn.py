@@ -118,4 +118,5 @@ class Turn:
         said, choices = rounds.ended()
         record.commit(said, parent, [*choices, *rounds.unfit])
         texts = (said[-1].content, *(other.content for other in choices))
-        yield [Reply(said[-1], texts, steps=rounds.steps, parsed=rounds.parsed)]
+        read = {} if ask.profile.form is None else {"parsed": rounds.parsed}
+        yield [Reply(said[-1], texts, steps=rounds.steps, **read)]

@@ -242,6 +242,10 @@ class FakeProvider:
         """How many queued answers have not been taken yet."""
         return len(self._queue)
 
+    def forget(self) -> None:
+        """Drops the queued answers that have not been taken yet."""
+        self._queue.clear()
+
     # -- journal -------------------------------------------------------------------------------
 
     @property

@@ -7,7 +7,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbconvo.errors import InputError
@@ -31,11 +31,23 @@ class Tool:
     Attributes:
         spec: What the model is told of it.
         function: What is called, sync or async.
+        look_up: Finds the function anew, where it was given by a name that may be redefined.
     """
 
     spec: ToolSpec
     function: Callable[..., Any]
     _arguments: Any
+    look_up: Callable[[], Any] | None = None
+
+    def current(self) -> Tool:
+        """Return the tool that its name stands for now.
+
+        Raises:
+            InputError: If the name is gone, or what it is now cannot be told to a model.
+        """
+        if self.look_up is None or (found := self.look_up()) == self.function:
+            return self
+        return replace(tool_of(found), look_up=self.look_up)
 
     @property
     def name(self) -> str:

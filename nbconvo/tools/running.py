@@ -7,8 +7,8 @@ import contextvars
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbconvo.context import as_text, is_table
@@ -22,6 +22,7 @@ from nbconvo.tools.describing import Tool, tool_of
 __all__ = ["Call", "Result", "Toolbox"]
 
 _LONGEST_ERROR = 2000  # characters of an exception's text that a model is told
+_LONGEST_RESULT = 100_000  # characters of a result that a model is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,17 @@ class Toolbox:
         Raises:
             InputError: If one cannot be told to a model, or two have the same name.
         """
-        tools = tuple(tool_of(function) for function in functions)
-        names = [tool.name for tool in tools]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise InputError(f"two tools have the name {twice!r}; rename one")
-        return cls(tools, **settings)
+        return cls(_differing(tool_of(function) for function in functions), **settings)
+
+    def current(self) -> Toolbox:
+        """Return it with the tools that were given by name as those names are defined now.
+
+        Raises:
+            InputError: As :meth:`of`, or if a name is gone.
+        """
+        if not any(tool.look_up for tool in self.tools):
+            return self
+        return replace(self, tools=_differing(tool.current() for tool in self.tools))
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -120,7 +127,7 @@ class Toolbox:
             began = time.monotonic()
             async with asyncio.timeout(self.timeout):
                 value = await self._called(tool, positional, named)
-            return Result(_text(value), seconds=time.monotonic() - began)
+            return Result(_bounded(_text(value)), seconds=time.monotonic() - began)
         except Misfit as error:
             said = str(error)
         except TimeoutError as error:
@@ -134,12 +141,19 @@ class Toolbox:
         if not tool.is_async:
             value = await _in_thread(lambda: tool.function(*positional, **named))
             return await value if asyncio.iscoroutine(value) else value
-        if self.loop is None or self.loop is asyncio.get_running_loop():
-            return await tool.function(*positional, **named)
 
         async def call() -> Any:  # what the function makes before its first await is that loop's
-            return await tool.function(*positional, **named)
+            try:
+                return await tool.function(*positional, **named)
+            except (SystemExit, KeyboardInterrupt) as error:  # they would end the event loop
+                raise RuntimeError(_spelled(error)) from None
+            except asyncio.CancelledError as error:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise
+                raise RuntimeError(_spelled(error)) from None  # its own, nobody stops it
 
+        if self.loop is None or self.loop is asyncio.get_running_loop():
+            return await call()
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self.loop))
 
     def _tool(self, name: str) -> Tool:
@@ -150,6 +164,14 @@ class Toolbox:
         near = nearest(name, names)
         hint = f"did you mean {near!r}?" if near else f"there are {', '.join(names)}"
         raise Misfit(f"no tool {name!r}; {hint}")
+
+
+def _differing(tools: Iterable[Tool]) -> tuple[Tool, ...]:
+    tools = tuple(tools)
+    names = [tool.name for tool in tools]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"two tools have the name {twice!r}; rename one")
+    return tools
 
 
 def _shown(call: ToolCall) -> Call:
@@ -203,7 +225,17 @@ def _text(value: Any) -> str:
         return value
     if is_table(value):
         return as_text(value, "result")
+    if isinstance(value, bytes | bytearray):
+        return f"{len(value):,} bytes"
     return pydantic_core.to_json(value, fallback=str, inf_nan_mode="constants").decode()
+
+
+def _bounded(text: str) -> str:
+    """Return a result as far as a model is told it: it is paid for, with each request anew."""
+    if len(text) <= _LONGEST_RESULT:
+        return text
+    kept = f"the first {_LONGEST_RESULT:,} of {len(text):,} characters"
+    return f"{text[:_LONGEST_RESULT]}\n[cut: {kept}]"
 
 
 def _spelled(error: BaseException) -> str:

@@ -326,7 +326,7 @@ def desk(_desk: Desk) -> Iterator[Desk]:
     _desk.choose("Everyone")
     yield _desk
     _desk.check()
-    _desk.provider._queue.clear()
+    _desk.provider.forget()
 
 
 def test_a_hostile_reply_grows_as_text(desk: Desk) -> None:

@@ -59,7 +59,7 @@ def desk(_desk: Desk) -> Iterator[Desk]:
     expect(_desk.rows).to_have_count(0)
     yield _desk
     assert _desk.notebook.errors == []
-    _desk.provider._queue.clear()
+    _desk.provider.forget()
 
 
 def test_what_a_cell_asks_streams_into_the_panel(desk: Desk) -> None:

@@ -44,6 +44,7 @@ class Cell:
     replied: float = 0.0
     idle: float = 0.0
     messages: list[tuple[float, Message]] = field(default_factory=list)
+    asked: list[tuple[str, bool]] = field(default_factory=list)  # prompts, and whether unseen
 
     @property
     def done(self) -> bool:
@@ -104,14 +105,14 @@ class Kernel:
         for channel in (client.iopub_channel, client.shell_channel):
             self._poller.register(channel.socket, zmq.POLLIN)
 
-    def send(self, source: str, *, cell: str | None = None) -> Cell:
+    def send(self, source: str, *, cell: str | None = None, stdin: bool = False) -> Cell:
         """Ask to execute; ``cell`` is the cellId that JupyterLab would send."""
         content = {
             "code": source,
             "silent": False,
             "store_history": True,
             "user_expressions": {},
-            "allow_stdin": False,
+            "allow_stdin": stdin,
             "stop_on_error": True,
         }
         metadata = {"cellId": cell} if cell else {}
@@ -131,6 +132,23 @@ class Kernel:
             last = self.send(source, cell=cell)
             self.wait(last)
         return last
+
+    def type(self, source: str, typed: str | None) -> Cell:
+        """Execute a cell that asks, and type the answer to each question; None interrupts it."""
+        cell = self.send(source, stdin=True)
+        end = time.monotonic() + TIMEOUT
+        while not cell.done and time.monotonic() < end:
+            self._read()
+            if not self.client.stdin_channel.msg_ready():
+                continue
+            content = self.client.get_stdin_msg(timeout=1)["content"]
+            cell.asked.append((content["prompt"], content["password"]))
+            if typed is None:
+                self.interrupt()
+            else:
+                self.client.input(typed)
+        assert cell.done, f"the cell hangs; it asked {cell.asked}"
+        return cell
 
     def read_until(self, condition: Callable[[], bool]) -> None:
         """Read what the kernel says until ``condition`` holds."""
@@ -232,7 +250,7 @@ def provider(_provider: FakeProvider) -> Iterator[FakeProvider]:
     _provider.respond(lambda request: f"reply to {request.json['messages'][-1]['content']}")
     yield _provider
     left = _provider.pending
-    _provider._queue.clear()
+    _provider.forget()
     assert left == 0, f"{left} scripted replies were never asked for"
 
 

@@ -64,6 +64,21 @@ def test_usage_adds_up_by_session_and_in_all(notebook, provider, comedian):
     )
 
 
+def test_usage_shows_a_budget_where_one_is_set(notebook, provider):
+    notebook.run("%session critic --budget 2.00 --service offline --model echo")
+    notebook.run("%%ask critic\nhm")
+    table = notebook.run("%convo usage").result
+    assert table.header[-2:] == ("cost", "budget")
+    assert [row[-2:] for row in table.rows] == [("$0.00", "$2.00"), ("$0.00", "")]
+
+
+@pytest.mark.parametrize("budget", ["-1", "nan", "inf", "much"])
+def test_what_is_no_budget_is_refused_before_anything_is_changed(notebook, provider, budget):
+    ran = notebook.run(f"%session critic --budget {budget}")
+    assert isinstance(ran.error, InputError)
+    assert "critic" not in workspace
+
+
 def test_usage_marks_what_was_estimated(notebook, provider):
     provider.reply("no usage here", usage=False)
     notebook.run("%%ask\nhello")

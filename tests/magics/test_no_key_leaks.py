@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 import nbconvo
 from nbconvo import services
-from nbconvo.errors import NbConvoError
+from nbconvo.errors import InputError, NbConvoError
 from nbconvo.panel.twin import Twin
 from nbconvo.panel.window import Window
-from nbconvo.services import ChatService
+from nbconvo.services import AzureService, ChatService
 from nbconvo.services.credentials import _Keyring
 from nbconvo.session import Session, workspace
 from nbconvo.testing import FakeProvider
@@ -236,7 +236,7 @@ def test_no_piece_of_a_key_is_seen_however_it_was_given_and_is_told_back(
             answer(provider, SHOWN[shown](whole))
         for where, seen in seen_of(notebook, session, directory / "log"):
             assert leaks(seen, secret) == [], (where, seen)
-    provider._queue.clear()
+    provider.forget()
     services.registry._registry.pop("custom", None)
     nbconvo.services.base.credentials.forget("custom")
     assert leaks("".join(str(w.message) for w in warned) + caplog.text, secret) == []
@@ -274,6 +274,26 @@ def test_no_piece_of_a_password_in_an_address_is_seen(where, key, notebook, prov
         # The line of a cell, and what its parser made of it, are the user's own text.
         if where != "magic" or "/magics/" not in text:
             assert leaks(text, secret) == [], text
+
+
+@pytest.mark.parametrize("kind", [ChatService, AzureService])
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda secret: {"api_key": secret.encode()},
+        lambda secret: {"api_key": [secret]},
+        lambda secret: {"headers": {"X-Key": secret.encode()}},
+        lambda secret: {"headers": [("X-Key", secret)]},
+        lambda secret: {"api_key": secret, "base_url": "nowhere"},
+        lambda secret: {"headers": {"X-Key": secret}, "base_url": "nowhere"},
+    ],
+)
+def test_what_cannot_be_a_key_is_not_seen_in_the_error_either(kind, given):
+    secret = "Qz7Xw9Lk2Mv5Rt8Yp4Bn"
+    with pytest.raises(InputError) as raised:
+        kind(**given(secret))
+    for text in in_full(raised.value):
+        assert leaks(text, secret) == [], text
 
 
 def test_a_leak_is_found_by_the_pieces_that_this_looks_for():

@@ -60,6 +60,38 @@ def test_a_sessions_tools_hold_until_its_cell_names_others(notebook, provider):
     assert "tools" not in last(provider)
 
 
+def called(notebook, provider, cell="%%ask meteo\nx"):
+    provider.reply("", calls=[("secret", {})])
+    provider.reply("done")
+    assert notebook.run(cell).error is None
+    return last(provider)["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("begin", ["%%session meteo --tools secret\nbe brief",
+                                   "%session meteo --tools secret"])  # fmt: skip
+def test_a_function_that_is_defined_anew_is_the_one_that_is_called(notebook, provider, begin):
+    notebook.run(begin)
+    notebook.run('def secret(much: int = 1) -> int:\n    "Tell it."\n    return 43')
+    assert called(notebook, provider) == "43"
+    assert last(provider)["tools"][0]["function"]["description"] == "Tell it."
+    assert called(notebook, provider, "import nbconvo; nbconvo.run(meteo.ask('x'))") == "43"
+
+
+def test_one_given_from_python_stays_what_it_is(notebook, provider):
+    notebook.run("import nbconvo; meteo = nbconvo.Session(name='meteo', tools=[secret])")
+    notebook.run("def secret() -> int:\n    return 43")
+    assert called(notebook, provider) == "42"
+
+
+def test_a_function_that_is_gone_is_told_before_anything_is_sent(notebook, provider):
+    notebook.run("%session meteo --tools secret")
+    notebook.run("del secret")
+    ran = notebook.run("%%ask meteo\nx")
+    assert isinstance(ran.error, InputError)
+    assert "--tools 'secret': the notebook has no 'secret'" in ran.printed
+    assert len(provider.requests) == 0
+
+
 def test_a_function_that_is_not_there_is_named_with_the_nearest(notebook, provider):
     ran = notebook.run("%%ask --tools wether\nhi")
     assert isinstance(ran.error, InputError)
@@ -100,7 +132,10 @@ def test_where_no_input_can_be_typed_the_call_is_refused(notebook, provider, mon
     monkeypatch.setattr("builtins.input", nobody)
     provider.reply("", calls=[("secret", {})])
     provider.reply("done")
-    assert notebook.run("%%ask --tools secret --confirm\nx").error is None
+    ran = notebook.run("%%ask --tools secret --confirm\nx")
+    assert ran.error is None
+    assert "nobody can be asked here whether to run secret(): not allowed" in ran.lines
+    assert last(provider)["messages"][-1]["content"] == "the user did not allow this call"
 
 
 def test_a_schema_is_named_by_its_type(notebook, provider):
@@ -148,6 +183,8 @@ def test_an_image_is_shown_small_in_the_history(notebook, provider):
         ("--file no.pdf", "no file 'no.pdf'"),
         ("--schema Jok", "did you mean 'Joke'?"),
         ("--tools weather.no", "'weather' has no 'no'"),
+        ("--tools weather --option n=3", "n=3 does not go with tools"),
+        ("--schema Joke --option n=2", "n=2 does not go with a schema"),
         ("--reasoning much", "reasoning must be low, medium, high or a number, not 'much'"),
     ],
 )

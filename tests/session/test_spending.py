@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 
 from nbconvo import Session
-from nbconvo.errors import BudgetExceeded, InputError
+from nbconvo.errors import BudgetExceeded, InputError, ServiceError
 from nbconvo.services import ChatService
+from nbconvo.session import workspace
 
 USAGE = {"prompt_tokens": 1_000_000, "completion_tokens": 1_000_000}
 
@@ -58,7 +62,7 @@ async def test_under_a_budget_an_unknown_price_is_refused(provider):
         await session.ask("hi")
 
 
-@pytest.mark.parametrize("budget", [-1, "much", float("nan"), True])
+@pytest.mark.parametrize("budget", [-1, "much", float("nan"), float("inf"), True])
 def test_what_is_no_budget_is_refused(provider, budget):
     with pytest.raises(InputError):
         Session(budget=budget)
@@ -73,3 +77,53 @@ async def test_each_round_of_tools_counts(provider):
         provider.reply("x", usage=USAGE, calls=calls)
     session = Session(service=priced(provider, (1.0, 2.0)), model="m", tools=[look])
     assert (await session.ask("hi")).cost == pytest.approx(6.0)
+
+
+async def test_of_two_asks_that_together_would_pass_the_kernels_budget_one_is_refused(
+    provider, config
+):
+    hold = threading.Event()
+    provider.reply("x", usage=USAGE, hold=hold)
+    one, other = (Session(service=priced(provider, (0.0, 2.0)), model="m") for _ in range(2))
+    config.budget = workspace.budget.spent + 3.0
+    first = asyncio.ensure_future(one.ask("hi", max_tokens=1_000_000))
+    await asyncio.to_thread(provider.wait_for_requests)
+    with pytest.raises(BudgetExceeded, match="under way"):
+        await other.ask("hi", max_tokens=1_000_000)
+    hold.set()
+    await first
+    assert workspace.budget.reserved == 0
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize("budget", [-1.0, float("nan"), float("inf")])
+def test_what_is_no_budget_is_no_setting_either(config, budget):
+    with pytest.raises(InputError):
+        config.budget = budget
+    assert config.budget is None
+
+
+async def test_a_request_that_fails_gives_back_what_was_held_for_it(provider):
+    provider.error(400)
+    session = Session(service=priced(provider, (0.0, 2.0)), model="m", budget=3.0)
+    with pytest.raises(ServiceError):
+        await session.ask("hi", max_tokens=1_000_000)
+    provider.reply("x", usage=USAGE)
+    reply = await session.ask("hi", max_tokens=1_000_000)
+    assert reply.cost == pytest.approx(2.0)
+
+
+async def test_one_that_is_tried_again_is_held_for_once(provider):
+    provider.error(500, headers={"retry-after-ms": "1"}, times=2)
+    provider.reply("x", usage=USAGE)
+    session = Session(service=priced(provider, (0.0, 2.0)), model="m", budget=3.0)
+    await session.ask("hi", max_tokens=1_000_000)
+    assert session.cost == pytest.approx(2.0)
+    with pytest.raises(BudgetExceeded, match=r"\$2.00 spent, about \$2.00 for this"):
+        await session.ask("hi", max_tokens=1_000_000)
+
+
+async def test_what_costs_nothing_is_never_refused(provider):
+    session = Session(service="offline", model="echo", budget=0)
+    assert "hi" in await session.ask("hi")
+    assert session.cost == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 import threading
 from dataclasses import dataclass
 
@@ -374,3 +375,34 @@ async def test_a_service_failure_in_a_repair_leaves_the_history_as_it_was(provid
     with pytest.raises(ServerFailed):
         await session.ask("a joke", schema=Joke)
     assert session.conversation.messages == ()
+
+
+async def test_an_interrupted_reply_of_calls_only_is_counted_by_what_had_come(provider):
+    hold = threading.Event()
+    provider.reply("", calls=[("weather", '{"city": "' + "x" * 400 + '"}'), ("w", "{}")], hold=hold)
+    session = Session(tools=[weather], service="openai")
+    stream = session.stream("hi")
+    async for delta in stream:
+        if delta.calls:
+            break
+    await stream.aclose()
+    hold.set()
+    assert session.usage.output_tokens > 0
+    assert session.usage.estimated
+    assert session.conversation.last.calls == ()
+    provider.reply("hello")
+    await session.ask("again")
+    assert [m["role"] for m in sent(provider)["messages"]][-1] == "user"
+
+
+async def test_a_null_that_the_schema_allows_is_the_object(provider):
+    provider.reply('{"value": null}')
+    reply = await Session(service="openai").ask("hi", schema=Joke | None)
+    assert reply.parsed is None
+    assert pickle.loads(pickle.dumps(reply)).parsed is None
+
+
+async def test_a_schema_of_a_list_is_a_table_in_one_call(provider):
+    provider.reply('{"value": [{"text": "a"}, {"text": "b"}]}')
+    reply = await Session(service="openai").ask("hi", schema=list[Joke])
+    assert list(reply.to_pandas()["text"]) == ["a", "b"]

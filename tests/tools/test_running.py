@@ -140,6 +140,75 @@ async def test_no_exception_of_a_tool_ends_anything_else(error):
     assert message.failed
 
 
+@pytest.mark.parametrize(
+    "error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), StopAsyncIteration()]
+)
+async def test_nor_does_one_of_an_async_tool(error):
+    async def fail():
+        await asyncio.sleep(0)
+        raise error
+
+    found = await ran(fail, add, calls=[call("fail"), call("add", '{"a": 1, "b": 1}')])
+    assert [m.failed for m in found] == [True, False]
+
+
+async def test_one_that_is_cancelled_from_outside_is_stopped():
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait():
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    running = asyncio.ensure_future(ran(wait, calls=[call("wait")]))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert ended.is_set()
+
+
+async def test_a_result_that_is_huge_is_cut_and_says_so():
+    def give():
+        return "x" * 2_000_000
+
+    (message,) = await ran(give, calls=[call("give")])
+    assert len(message.content) < 100_100
+    assert message.content.endswith("\n[cut: the first 100,000 of 2,000,000 characters]")
+    assert not message.failed
+
+
+@pytest.mark.parametrize("value", [b"\xff\xd8", bytearray(b"ab")])
+async def test_bytes_are_told_by_their_number(value):
+    def give():
+        return value
+
+    (message,) = await ran(give, calls=[call("give")])
+    assert (message.content, message.failed) == ("2 bytes", False)
+
+
+async def test_a_figure_is_told_in_words():
+    from matplotlib.figure import Figure
+
+    def draw():
+        return Figure(figsize=(2, 1))
+
+    (message,) = await ran(draw, calls=[call("draw")])
+    assert message.content == '"Figure(200x100)"'
+
+
+async def test_what_holds_itself_is_an_error_for_the_model():
+    def give():
+        loop: list[object] = []
+        loop.append(loop)
+        return loop
+
+    (message,) = await ran(give, calls=[call("give")])
+    assert message.failed
+
+
 async def test_a_name_that_is_not_registered_is_never_called():
     found = await ran(add, calls=[call("ad"), call("exec")])
     assert [m.content for m in found] == [
