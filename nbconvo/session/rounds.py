@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from nbconvo.budget import Budget
 from nbconvo.errors import ProtocolError, Unfit
-from nbconvo.messages import Delta, Message, new_id
+from nbconvo.messages import Delta, Message, ToolCall, new_id
 from nbconvo.schemas import Form, Misfit
 from nbconvo.session.ask import Ask
 from nbconvo.session.tally import Tally
+from nbconvo.spelling import called
 from nbconvo.tools import Call
 
 if TYPE_CHECKING:
     from nbconvo.client import Client
 
 __all__ = ["Question", "Rounds"]
+
+_MOST_SHOWN, _LONGEST_CALL = 4, 120  # calls, and characters of one, that a notice shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,8 @@ class Rounds:
                 if repairs_left < 0:
                     raise _unfit(ask, error, reply.content) from None
                 self._ask_to_mend(reply, error)
-                notice = "the reply does not keep to the schema; asking to mend it"
-                yield [Delta(notice=notice, steps=(self.unfit[-1],))]
+                mending = self._notice("the reply does not keep to the schema; asking to mend it")
+                yield [replace(mending, steps=(self.unfit[-1],))]
                 continue
             return
 
@@ -159,9 +162,8 @@ class Rounds:
 
     async def _run_tools(self, reply: Message) -> AsyncGenerator[Delta | Question]:
         """Run what the reply calls; yield the questions that come up, and then the results."""
-        names = ", ".join(dict.fromkeys(call.name for call in reply.calls))
-        yield Delta(notice=f"running {names}")
         self._put_away(reply)
+        yield self._notice(_running(reply.calls))
         self._questions = asyncio.Queue()
         box = replace(self._ask.profile.toolbox, confirm=self._confirm(), loop=self._ask.loop)
         running = asyncio.ensure_future(box.run(reply.calls))
@@ -182,7 +184,14 @@ class Rounds:
         self.said += results
         self._sent += results
         self._tally.steps += tuple(results)
+        self._tally.notice = None
         yield Delta(steps=(self.said[-len(results) - 1], *results))
+
+    def _notice(self, words: str) -> Delta:
+        """Return what says why nothing is coming, to whoever reads the tally, too."""
+        delta = Delta(notice=words)
+        self._tally.add(delta)
+        return delta
 
     def _put_away(self, reply: Message) -> None:
         """Let a reply be one of the steps; another is to come."""
@@ -226,6 +235,16 @@ class Rounds:
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._questions.put_nowait(Question(self._ask.name, call, answer))
         return await answer
+
+
+def _running(calls: Sequence[ToolCall]) -> str:
+    shown = [_short(called(call.name, call.arguments)) for call in calls[:_MOST_SHOWN]]
+    more = len(calls) - len(shown)
+    return f"running {', '.join(shown)}" + (f" and {more} more" if more else "")
+
+
+def _short(code: str) -> str:
+    return code if len(code) <= _LONGEST_CALL else f"{code[:_LONGEST_CALL]}…"
 
 
 def _answer_by_call(reply: Message, form: Form) -> Message | None:
