@@ -40,7 +40,8 @@ border-left:1px solid var(--nbconvo-line);background:none;font-size:.92em;max-he
 overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
 .nbconvo .nbconvo-enclosed{margin:.6em 0 0;display:flex;flex-wrap:wrap;align-items:flex-start;
 gap:.5em}
-.nbconvo .nbconvo-enclosed img{max-width:min(160px,100%);max-height:120px;height:auto;border-radius:6px}
+.nbconvo .nbconvo-enclosed img{max-width:min(160px,100%);max-height:120px;height:auto;
+border-radius:6px}
 .nbconvo-busy .nbconvo-body>:is(p,h1,h2,h3,h4,h5,h6):last-child::after,
 .nbconvo-busy .nbconvo-body>:is(ul,ol):last-child>li:last-child::after,
 .nbconvo-busy .nbconvo-body>.highlight:last-child code::after
