@@ -25,19 +25,21 @@ font-size:.8em;line-height:1.6em;text-align:center;vertical-align:.06em}
 .nbconvo-body>:first-child{margin-top:0}
 .nbconvo-body>:last-child{margin-bottom:0}
 .nbconvo .nbconvo-note{margin:.6em 0 0;color:var(--nbconvo-soft);font-style:italic}
-.nbconvo .nbconvo-error
+.nbconvo.nbconvo .nbconvo-error
 {color:var(--jp-error-color1,color-mix(in srgb,#d6423d 75%,currentColor));font-style:normal}
 .nbconvo .nbconvo-foot{margin:.7em 0 0;color:var(--nbconvo-soft);
 font-variant-numeric:tabular-nums;line-height:1.4}
 .nbconvo-foot small{font-size:.82em}
 .nbconvo-why{margin:0 0 .8em;color:var(--nbconvo-soft);font-size:.92em}
 .nbconvo-why summary{cursor:pointer}
-.nbconvo-why p{margin:.5em 0 0;padding-left:1em;border-left:1px solid var(--nbconvo-line)}
-.nbconvo-why .nbconvo-call{margin-top:.7em;overflow-wrap:anywhere}
+.nbconvo-why summary{margin-bottom:.3em}
+.nbconvo .nbconvo-why p{margin:0;padding:.25em 0 .25em 1em;
+border-left:1px solid var(--nbconvo-line)}
+.nbconvo .nbconvo-why .nbconvo-call{padding:.45em 0 .2em 1em;overflow-wrap:anywhere}
 .nbconvo-call code,.nbconvo .nbconvo-json pre{white-space:pre-wrap}
-.nbconvo-why pre.nbconvo-result{margin:.2em 0 0;padding:0 0 0 1em;border:0;border-radius:0;
+.nbconvo .nbconvo-why pre.nbconvo-result{margin:0;padding:0 0 .25em 1.2em;border:0;border-radius:0;
 border-left:1px solid var(--nbconvo-line);background:none;font-size:.92em;max-height:14em;
-overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
+overflow:auto;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere}
 .nbconvo .nbconvo-enclosed{margin:.6em 0 0;display:flex;flex-wrap:wrap;align-items:flex-start;
 gap:.5em}
 .nbconvo .nbconvo-enclosed img{max-width:min(160px,100%);max-height:120px;height:auto;
