@@ -83,6 +83,7 @@ def test_what_runs_is_shown_in_the_cell_and_in_the_panel_and_folded_in_the_end(
 
 
 def test_an_image_is_small_and_opens_large(desk: PanelDesk) -> None:
+    desk.provider.reply("I see.")
     desk.notebook.execute(
         "s = nbconvo.sessions['meteo']\njob = s.start(s.prepare('look', images=[wide]))"
     )
