@@ -6,12 +6,12 @@ an earlier message the active one, and leave what was there beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nbconvo.errors import InputError
-from nbconvo.messages import Cell, Message, Usage
+from nbconvo.messages import Cell, Message, ToolCall, Usage
 
-__all__ = ["Conversation", "readable"]
+__all__ = ["Conversation", "readable", "with_results"]
 
 
 def readable(path: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -27,6 +27,30 @@ def readable(path: tuple[Message, ...]) -> tuple[Message, ...]:
         for message, after in zip(path, following, strict=True)
         if not message.is_step or after is None or after.role == "user"
     )
+
+
+def with_results(
+    messages: Sequence[Message],
+) -> Iterator[tuple[Message | None, list[tuple[ToolCall | None, Message | None]]]]:
+    """Yield each message with the calls that it asks for, each call with its result, if any.
+
+    A result without its call comes with neither, after the results of what stands before it.
+    """
+    place = 0
+    while place < len(messages):
+        said = messages[place] if messages[place].role != "tool" else None
+        place += said is not None
+        results: list[Message] = []
+        while place < len(messages) and messages[place].role == "tool":
+            results.append(messages[place])
+            place += 1
+        pairs: list[tuple[ToolCall | None, Message | None]] = []
+        for call in said.calls if said else ():
+            # Ids are unique within a reply only.
+            result = next((one for one in results if one.call_id == call.id), None)
+            results = [one for one in results if one is not result]
+            pairs.append((call, result))
+        yield said, [*pairs, *((None, result) for result in results)]
 
 
 class Conversation:

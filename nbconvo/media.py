@@ -17,7 +17,7 @@ from nbconvo.messages import Attachment
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["LONGEST_SIDE", "attached", "file_of", "image_of", "is_address", "thumbnail"]
+__all__ = ["LONGEST_SIDE", "attached", "file_of", "image_of", "is_address", "picture", "thumbnail"]
 
 LONGEST_SIDE = 2048
 """Pixels; of a larger image services see no more (OpenAI, "Images and vision")."""
@@ -25,7 +25,7 @@ LONGEST_SIDE = 2048
 _MOST_IMAGE_BYTES = 4_500_000  # Anthropic takes 5 MB, as base64 (its "Vision" page)
 _MOST_DATA = 64 * 2**20  # bytes that are read of a file or an address
 _MOST_FILE_BYTES = 32_000_000  # of a PDF: Anthropic's limit of a whole request
-_THUMBNAIL = 320  # pixels
+_THUMBNAIL, _PICTURE = 320, 1600  # pixels
 _TIMEOUT = 20.0  # seconds for an address to answer
 _SENT_AS_THEY_ARE = {
     "PNG": "image/png",
@@ -108,11 +108,20 @@ def is_address(source: Any) -> bool:
 @lru_cache(maxsize=64)
 def thumbnail(image: Attachment) -> bytes | None:
     """Return a small JPEG of an image, some 10 kB; ``None`` if it cannot be read any more."""
+    return _reduced(image, _THUMBNAIL, quality=75)
+
+
+def picture(image: Attachment) -> bytes | None:
+    """Return a JPEG of an image to be looked at, some 100 kB; ``None`` if it cannot be read."""
+    return _reduced(image, _PICTURE, quality=88)
+
+
+def _reduced(image: Attachment, side: int, *, quality: int) -> bytes | None:
     try:
         opened = _opened(image.data)
-        opened.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        return _saved(_on_white(opened), "JPEG", quality=75)
-    except (OSError, ValueError, InputError):
+        opened.thumbnail((side, side))
+        return _saved(_on_white(opened), "JPEG", quality=quality)
+    except (OSError, ValueError, SyntaxError, InputError):
         return None
 
 

@@ -22,6 +22,7 @@ client bridge offline widgets
 cards services limiter log host tools
 conversation tokens prices budget sse markdown configs settings context schemas media
 messages specs
+spelling
 errors
 keys
 """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from nbconvo.cards import Card, footer
 from nbconvo.errors import Halted, NbConvoError
-from nbconvo.markdown import Growing, plain
+from nbconvo.markdown import Growing, GrowingJson, is_json, plain
 from nbconvo.messages import Delta, Message
 from nbconvo.session import Reply
 
@@ -21,6 +21,7 @@ class Column:
         name: Shown above it.
         speaker: Shown below it, where no name stands above.
         aside: Shown below it, after how the reply was made.
+        structured: Whether the reply is to be JSON.
         clock: A clock in seconds.
     """
 
@@ -30,22 +31,26 @@ class Column:
         *,
         speaker: str | None = None,
         aside: str | None = None,
+        structured: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._speaker = speaker
         self._aside = aside
-        self.text = ""
         self.reply: Reply | None = None
         self.error: NbConvoError | None = None
-        self._growing = Growing()
-        self._reasoning = ""
+        self._structured = structured
+        self._begin()
         self._steps: tuple[Message, ...] = ()
         self._notice: str | None = None
         self._ending: tuple[str | None, ...] = ()
         self._model: str | None = None
         self._clock = clock
         self._began = clock()
+
+    def _begin(self) -> None:
+        self.text = self._reasoning = ""
+        self._growing: Growing | GrowingJson = GrowingJson() if self._structured else Growing()
 
     @property
     def empty(self) -> bool:
@@ -65,10 +70,13 @@ class Column:
             self.end(how if self.text else None, item)
         elif isinstance(item, Reply):
             self.reply, self._notice = item, None if item else "an empty reply"
+            if is_json(self.text) and not self._structured:
+                self._growing = GrowingJson()
+                self._growing.feed(self.text)
         elif item.steps:
             self._steps += item.steps
             self._notice = item.notice
-            self._growing, self.text, self._reasoning = Growing(), "", ""
+            self._begin()
         elif item.notice is not None:
             self._notice = item.notice or None
         elif item.index == 0:

@@ -72,6 +72,7 @@ def _growing(columns: Sequence[Column], *, busy: bool = True) -> list[GrowingCar
         card = column.card(busy=busy, html=False)
         closed, open_ = column.body()
         who, why, foot = cards.around(card)
-        rest = open_ or ("<p></p>" if card.busy and not closed else "")
+        waits = card.busy and not closed and not card.notice
+        rest = open_ or ("<p></p>" if waits else "")
         made.append(GrowingCard(card.busy, closed, rest, who=who, why=why, foot=foot))
     return made

@@ -32,7 +32,7 @@ class _Shown:
         shell = get_ipython()
         if shell is not None and shell.execution_count == self._shown_in:
             return
-        each = [cards.Card(r.speaker, r, footer=cards.footer(r.message)) for r in self._replies()]
+        each = [cards.Card.of(r.speaker, r.message, r.steps) for r in self._replies()]
         html = cards.html(each, side_by_side=self._side_by_side)
         publish_display_data({"text/html": html, "text/plain": cards.text(each)})
 

@@ -123,7 +123,7 @@ class TerminalScreen:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._place = 0
-        self._written = 0
+        self._written = self._steps = 0
         self._notice: str | None = None
 
     def paint(self, columns: Sequence[Column], *, final: bool) -> None:
@@ -134,6 +134,9 @@ class TerminalScreen:
             if card.notice and card.notice != self._notice and not card.error:
                 self._out.write(f"[{_one_line(card.notice)}]\n")
             self._notice = card.notice
+            if len(card.steps) > self._steps:  # another reply begins
+                self._steps = len(card.steps)
+                self._break_off()
             if new := card.text[self._written :]:
                 if self._written == 0 and column.name:
                     self._out.write(f"{column.name}:\n")
@@ -144,6 +147,10 @@ class TerminalScreen:
             self._end(card)
         self._out.flush()
 
+    def _break_off(self) -> None:
+        self._out.write("\n" if self._written else "")
+        self._written = 0
+
     def _end(self, card: cards.Card) -> None:
         if self._written and not card.text.endswith("\n"):
             self._out.write("\n")
@@ -152,7 +159,7 @@ class TerminalScreen:
             self._out.write(f"[{who}{_one_line(card.notice or '')}]\n")
         if card.footer:
             self._out.write(f"[{' · '.join(card.footer)}]\n\n")
-        self._place, self._written = self._place + 1, 0
+        self._place, self._written, self._steps = self._place + 1, 0, 0
 
 
 def _one_line(words: str) -> str:

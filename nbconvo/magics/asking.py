@@ -145,6 +145,7 @@ def _columns(asked: Asked) -> list[Column]:
             session.name if several else None,
             speaker=None if session.name == workspace.DEFAULT else session.name,
             aside=_set_aside(session, ask),
+            structured=ask.profile.form is not None,
         )
         for session, ask in asked
     ]

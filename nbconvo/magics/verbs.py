@@ -110,15 +110,12 @@ class _History:
     """What was said in a session, as cards."""
 
     def __init__(self, session: Session) -> None:
-        said = session.conversation.messages
+        told = session.conversation
         self._cards = [
-            cards.Card(
+            cards.Card.of(
                 message.name or message.role,
-                "" if message.is_step else message.content,
-                footer=cards.footer(message) if message.role == "assistant" else (),
-                reasoning="" if message.is_step else message.reasoning,
-                attachments=message.attachments,
-                steps=session.conversation.steps(message.id) if message in said else (),
+                message,
+                told.steps(message.id) if message.id in told else (),
             )
             for message in readable(session.messages)
         ]

@@ -10,6 +10,16 @@ to what is marked as maths, so that "$5 and $10" stays money.
 from nbconvo.markdown.growing import Growing
 from nbconvo.markdown.plain import plain
 from nbconvo.markdown.rendering import render
+from nbconvo.markdown.structured import GrowingJson, is_json, reply_html
 from nbconvo.markdown.style import CONTAINER, STYLE
 
-__all__ = ["CONTAINER", "STYLE", "Growing", "plain", "render"]
+__all__ = [
+    "CONTAINER",
+    "STYLE",
+    "Growing",
+    "GrowingJson",
+    "is_json",
+    "plain",
+    "render",
+    "reply_html",
+]

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nbconvo.spelling import visible
+
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
@@ -25,7 +27,7 @@ def code_html(token: Token, colours: dict[tuple[str, str], str]) -> str:
         token: A ``fence`` or ``code_block`` of markdown-it.
         colours: What was coloured before, by language and code; it gains what is new.
     """
-    code, words = token.content, token.info.split(maxsplit=1)
+    code, words = visible(token.content), token.info.split(maxsplit=1)
     language = words[0].strip("{}.").lower() if words else ""
     if len(code) > _LIMIT or language not in _languages():
         body = html.escape(code, quote=False)

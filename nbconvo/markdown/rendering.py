@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbconvo.markdown.code import code_html
 from nbconvo.markdown.maths import MATHS_CLASSES, add_maths, maths_html
 from nbconvo.markdown.plain import plain
+from nbconvo.spelling import visible
 
 if TYPE_CHECKING:
     import nh3
@@ -67,6 +69,7 @@ def _parser() -> MarkdownIt:
     rules = {
         "softbreak": lambda *args: "<br>\n" if args[4].get("breaks") else "\n",
         "fence": lambda _, tokens, i, __, env: code_html(tokens[i], env.get("colours", {})),
+        "code_inline": lambda _, tokens, i, *__: f"<code>{_escaped(tokens[i].content)}</code>",
         "code_block": lambda _, tokens, i, *__: code_html(tokens[i], {}),
         "math_inline": lambda _, tokens, i, *__: maths_html(tokens[i], "span"),
         "math_inline_double": lambda _, tokens, i, *__: maths_html(tokens[i], "span"),
@@ -96,6 +99,10 @@ def _cleaner() -> nh3.Cleaner:
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
+
+
+def _escaped(code: str) -> str:
+    return html.escape(visible(code))
 
 
 def _passive(state: StateCore) -> None:

@@ -6,7 +6,7 @@ import threading
 import weakref
 
 from nbconvo import cards
-from nbconvo.markdown import Growing
+from nbconvo.markdown import Growing, GrowingJson
 from nbconvo.session.turn import Turn
 
 __all__ = ["Rendering", "rendering_of"]
@@ -17,7 +17,8 @@ class Rendering:
 
     def __init__(self, turn: Turn) -> None:
         self._tally = turn.tally
-        self._growing = Growing()
+        self._made = Growing if turn.ask.profile.form is None else GrowingJson
+        self._growing: Growing | GrowingJson = self._made()
         self._text = self._reasoning = self._steps = 0  # characters, and steps, that are rendered
         self._parts = ("", "")
         self._why = ""
@@ -32,7 +33,7 @@ class Rendering:
         text = self._tally.texts.get(0, "")
         steps = self._tally.steps
         if len(steps) > self._steps:  # another reply grows in its place
-            self._steps, self._growing, self._parts = len(steps), Growing(), ("", "")
+            self._steps, self._growing, self._parts = len(steps), self._made(), ("", "")
             self._text, self._reasoning = 0, -1
         if len(text) > self._text:
             self._growing.feed(text[self._text :])

@@ -8,7 +8,7 @@ from typing import Any
 
 from nbconvo import cards
 from nbconvo.keys import scrub
-from nbconvo.markdown import plain, render
+from nbconvo.markdown import plain, render, reply_html
 from nbconvo.messages import Message
 from nbconvo.session import Session
 from nbconvo.session.turn import Turn
@@ -125,8 +125,7 @@ def _text(message: Message, steps: tuple[Message, ...], *, whole: bool) -> Row:
         content = content[:_BEGINNING] + " …"
     # Line breaks that a person typed are meant; those of a model are Markdown's.
     made["html"] = _rendered(content, own) + cards.enclosed(message.attachments)
-    reasoning = "" if message.is_step else message.reasoning
-    if why := cards.why(reasoning if whole else reasoning[:LONGEST], steps):
+    if why := cards.why("" if message.is_step else message.reasoning, steps):
         made["why"] = why
     return made
 
@@ -134,7 +133,7 @@ def _text(message: Message, steps: tuple[Message, ...], *, whole: bool) -> Row:
 # A page of rows is asked for again and again, by each panel and each reload.
 @functools.lru_cache(maxsize=400)
 def _rendered(content: str, breaks: bool) -> str:
-    return render(content, breaks=breaks)
+    return render(content, breaks=breaks) if breaks else reply_html(content)
 
 
 def _alternatives(session: Session, message: Message) -> Row | None:

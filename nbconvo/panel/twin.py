@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nbconvo import cards
-from nbconvo.markdown import plain, render
+from nbconvo.markdown import plain
 from nbconvo.messages import Message
 from nbconvo.panel.gauges import gauges
 from nbconvo.panel.rows import label_of
 from nbconvo.panel.window import EVERYONE, Window
 from nbconvo.session import Session
+from nbconvo.spelling import cut
 
 __all__ = ["Twin"]
 
@@ -62,7 +63,7 @@ class Twin:
         shown: list[cards.Card] = []
         for place in range(len(scroll) - 1, -1, -1):
             card = _card(scroll.owner(place), scroll.messages[place], self.window.shown == EVERYONE)
-            room -= len(card.html or "") + 300
+            room -= len(cards.html([card])) - len(cards.html([]))
             if shown and room < 0:
                 break
             shown.append(card)
@@ -70,21 +71,11 @@ class Twin:
 
 
 def _card(session: Session, message: Message, everyone: bool) -> cards.Card:
-    own = message.role == "user" and message.name is None
-    text = "" if message.is_step else message.content  # which the steps show
-    if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST]} … ({len(message.content):,} characters in all)"
-    return cards.Card(
-        "you" if own else (message.role != "tool" and message.name) or label_of(session),
-        text,
-        html=render(text, breaks=own),
-        footer=cards.footer(message) if message.role == "assistant" else (),
-        reasoning="" if message.is_step else message.reasoning[:_LONGEST],
-        steps=session.conversation.steps(message.id) if message.id in session.conversation else (),
-        attachments=message.attachments,
-        own=own,
-        to=label_of(session) if own and everyone else "",
-    )
+    told, label = session.conversation, label_of(session)
+    steps = told.steps(message.id) if message.id in told else ()
+    card = cards.Card.of((message.role != "tool" and message.name) or label, message, steps)
+    card = replace(card, text=cut(card.text, _LONGEST))
+    return replace(card, name="you", to=label if everyone else "") if card.own else card
 
 
 def _title(window: Window) -> str:

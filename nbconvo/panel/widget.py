@@ -27,7 +27,18 @@ _log.addHandler(logging.NullHandler())  # else it would be printed, into whichev
 
 _HERE = Path(__file__).parent / "page"
 _SCRIPTS = (
-    *("dom", "host", "store", "pointing", "rows", "reading", "actions", "mentions", "composer"),
+    *(
+        "dom",
+        "host",
+        "store",
+        "pointing",
+        "rows",
+        "reading",
+        "pictures",
+        "actions",
+        "mentions",
+        "composer",
+    ),
     *("gauges", "search", "settings", "menu", "tabs", "toasts", "panel"),
 )
 _STYLES = ("panel", "rows", "gauges")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nbconvo.errors import InputError, LogError
 from nbconvo.log import encode_message, to_line
 from nbconvo.messages import Message
+from nbconvo.session.document import TITLE, to_markdown
 
 if TYPE_CHECKING:
     import pandas
@@ -35,10 +36,11 @@ _COLUMNS = (
     "cost",
     "seconds",
     "finish_reason",
+    "calls",
+    "call_id",
+    "failed",
+    "attachments",
 )
-_TITLE = "Conversation"
-_CUT_SHORT = frozenset({"stopped", "cut", "length", "content_filter"})
-_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
 
 
 def to_jsonl(messages: Sequence[Message]) -> str:
@@ -53,6 +55,9 @@ def to_jsonl(messages: Sequence[Message]) -> str:
 def to_csv(messages: Sequence[Message]) -> str:
     """Return a table with a header line, as RFC 4180 says; what is unknown is empty.
 
+    Calls, and the names of what is attached, are JSON lists; ``call_id`` and ``failed`` are those
+    of a call's result.
+
     Texts are written as they are, so that they can be read back: one that begins with ``=`` is
     a formula to a spreadsheet. Import a file of replies with ``content`` as a text column.
     """
@@ -62,17 +67,6 @@ def to_csv(messages: Sequence[Message]) -> str:
     for message in messages:
         writer.writerow(_row(message) | {"created": message.created.isoformat()})
     return file.getvalue()
-
-
-def to_markdown(messages: Sequence[Message], title: str = _TITLE) -> str:
-    """Return a document with a heading for each turn, the speaker, and the text as it is.
-
-    A code fence that a reply left open is closed, so that it does not take in the next turn.
-    """
-    parts = [f"# {_one_line(title)}"]
-    for message in messages:
-        parts += [f"## {_speaker(message)}", *_byline(message), _closed(message.content)]
-    return "\n\n".join(parts) + "\n"
 
 
 def to_pandas(messages: Sequence[Message]) -> pandas.DataFrame:
@@ -93,6 +87,7 @@ def to_pandas(messages: Sequence[Message]) -> pandas.DataFrame:
             "output_tokens": "Int64",
             "cost": "float64",
             "seconds": "float64",
+            "failed": "boolean",
         }
     )
 
@@ -102,7 +97,7 @@ def export(
     file: str | os.PathLike[str],
     *,
     force: bool = False,
-    title: str = _TITLE,
+    title: str = TITLE,
 ) -> Path:
     """Write ``messages`` to ``file`` in the format that its suffix names; return its path.
 
@@ -152,34 +147,17 @@ def _row(message: Message) -> dict[str, Any]:
     row = {name: getattr(message, name, None) for name in _COLUMNS}
     if (usage := message.usage) is not None:
         row |= {name: getattr(usage, name) for name in ("input_tokens", "output_tokens", "cost")}
-    return row
+    calls = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in message.calls]
+    names = [each.name or each.media_type for each in message.attachments]
+    return row | {
+        "calls": _listed(calls),
+        "failed": message.failed if message.role == "tool" else None,
+        "attachments": _listed(names),
+    }
 
 
-def _speaker(message: Message) -> str:
-    return _one_line(message.name or "") or message.role.capitalize()
-
-
-def _byline(message: Message) -> list[str]:
-    """Which model spoke, and what cut it short, in one line; none for a user's message."""
-    cut_short = message.finish_reason if message.finish_reason in _CUT_SHORT else None
-    words = [word for word in (message.model, cut_short) if word]
-    return [f"*{_one_line(' · '.join(words))}*"] if words else []
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _closed(text: str) -> str:
-    """Return ``text``, and the end of its code block if that is missing."""
-    fence = ""
-    for line in text.splitlines():
-        found = _FENCE.match(line)
-        if found and not fence:
-            fence = found[1]
-        elif found and found[1].startswith(fence) and not found[2].strip():
-            fence = ""
-    return text + ("" if text.endswith("\n") else "\n") + fence if fence else text
+def _listed(values: Sequence[object]) -> str | None:
+    return json.dumps(values, ensure_ascii=False) if values else None
 
 
 def _encoded(text: str) -> bytes:

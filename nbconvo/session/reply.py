@@ -122,13 +122,7 @@ class Reply(str):
         # No text/markdown: a front end may prefer it, and run what it holds.
         from nbconvo import cards
 
-        card = cards.Card(
-            self.speaker,
-            self,
-            footer=cards.footer(self.message),
-            reasoning=self.message.reasoning,
-            steps=self.steps,
-        )
+        card = cards.Card.of(self.speaker, self.message, self.steps)
         return {"text/html": cards.html([card]), "text/plain": cards.text([card])}
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from nbconvo.errors import ProtocolError, Unfit
 from nbconvo.messages import Delta, Message, new_id
 from nbconvo.schemas import Form, Misfit
 from nbconvo.session.ask import Ask
+from nbconvo.session.notices import now_running
 from nbconvo.session.tally import Tally
 from nbconvo.tools import Call
 
@@ -124,8 +125,8 @@ class Rounds:
                 if repairs_left < 0:
                     raise _unfit(ask, error, reply.content) from None
                 self._ask_to_mend(reply, error)
-                notice = "the reply does not keep to the schema; asking to mend it"
-                yield [Delta(notice=notice, steps=(self.unfit[-1],))]
+                mending = self._notice("the reply does not keep to the schema; asking to mend it")
+                yield [replace(mending, steps=(self.unfit[-1],))]
                 continue
             return
 
@@ -159,9 +160,8 @@ class Rounds:
 
     async def _run_tools(self, reply: Message) -> AsyncGenerator[Delta | Question]:
         """Run what the reply calls; yield the questions that come up, and then the results."""
-        names = ", ".join(dict.fromkeys(call.name for call in reply.calls))
-        yield Delta(notice=f"running {names}")
         self._put_away(reply)
+        yield self._notice(now_running(reply.calls))
         self._questions = asyncio.Queue()
         box = replace(self._ask.profile.toolbox, confirm=self._confirm(), loop=self._ask.loop)
         running = asyncio.ensure_future(box.run(reply.calls))
@@ -182,7 +182,14 @@ class Rounds:
         self.said += results
         self._sent += results
         self._tally.steps += tuple(results)
+        self._tally.notice = None
         yield Delta(steps=(self.said[-len(results) - 1], *results))
+
+    def _notice(self, words: str) -> Delta:
+        """Return what says why nothing is coming, to whoever reads the tally, too."""
+        delta = Delta(notice=words)
+        self._tally.add(delta)
+        return delta
 
     def _put_away(self, reply: Message) -> None:
         """Let a reply be one of the steps; another is to come."""

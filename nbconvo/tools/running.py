@@ -17,6 +17,7 @@ from nbconvo.keys import scrub
 from nbconvo.messages import Message, ToolCall
 from nbconvo.schemas import Misfit
 from nbconvo.specs import ToolSpec
+from nbconvo.spelling import called
 from nbconvo.tools.describing import Tool, tool_of
 
 __all__ = ["Call", "Result", "Toolbox"]
@@ -38,8 +39,7 @@ class Call:
     arguments: dict[str, Any]
 
     def __str__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
-        return f"{self.name}({given})"
+        return called(self.name, json.dumps(self.arguments))
 
 
 @dataclass(frozen=True, slots=True)

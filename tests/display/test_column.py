@@ -93,3 +93,18 @@ def test_it_is_empty_until_there_is_something_to_show():
     assert column.empty
     column.add(Delta(notice="waiting"))
     assert not column.empty
+
+
+def test_a_reply_that_is_to_be_json_grows_as_code():
+    column = Column(structured=True)
+    column.add(Delta('{"a": [1'))
+    assert "nbconvo-json" in (column.card(busy=True).html or "")
+    assert "nbconvo-json" in column.body()[1]
+
+
+def test_a_reply_that_turns_out_to_be_json_ends_as_code():
+    column = Column()
+    column.add(Delta('{"a": [1]}'))
+    assert "nbconvo-json" not in (column.card(busy=True).html or "")
+    column.add(reply('{"a": [1]}'))
+    assert "nbconvo-json" in (column.card(busy=False).html or "")

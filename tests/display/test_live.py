@@ -167,6 +167,13 @@ def test_cards_tell_who_speaks_what_is_thought_and_what_went_wrong(page, live):
     assert first["1"]["body"]["tail"] == "<p></p>"  # where the next word is waited for
 
 
+def test_a_notice_has_no_empty_line_above_it(page, live):
+    NotebookScreen().paint([column(Delta(notice="running f()"))], final=False)
+    (first,) = changes(live)
+    assert "body" not in first["0"]
+    assert "running f()" in first["0"]["foot"]["tail"]
+
+
 def test_nothing_is_left_of_the_widget_when_the_page_shows_it_no_more(page, live):
     screen = NotebookScreen()
     screen.paint([column(Delta("a"))], final=False)

@@ -155,6 +155,17 @@ def test_speakers_come_one_after_the_other_under_their_names():
     assert out.getvalue() == "A:\na\n[m]\n\nB:\nb\n[m]\n\n"
 
 
+def test_a_reply_that_follows_a_call_is_written_whole():
+    growing = column(Delta("Let me see."))
+    out = io.StringIO()
+    screen = TerminalScreen(out)
+    screen.paint([growing], final=False)
+    growing.add(Delta(steps=(Message(role="assistant", content="Let me see."),)))
+    growing.add(Delta("It rains in Oslo."))
+    screen.paint([growing], final=True)
+    assert out.getvalue() == "Let me see.\nIt rains in Oslo.\n"
+
+
 def test_a_notice_is_written_once():
     waiting = column(Delta(notice="waiting\nfor 3 s"))
     assert painted([waiting], [waiting], [waiting]) == "[waiting for 3 s]\n"

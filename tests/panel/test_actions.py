@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
+from base64 import b64decode
 
 import pytest
+from PIL import Image
 
+from nbconvo.messages import Attachment
 from nbconvo.panel.painter import painter
 from nbconvo.session import workspace
 
@@ -24,6 +28,7 @@ MALFORMED = [
     {"do": "send", "re": 1, "to": [], "text": "x" * 2_000_001},
     {"do": "page", "re": 1, "at": 0, "n": True},
     {"do": "page", "re": 1, "at": "0", "n": 3},
+    {"do": "picture", "re": 1, "s": "comedian", "id": "x", "at": None},
     {"do": "nonsense", "re": 1},
     {"do": ["send"], "re": 1},
     {"do": "__class__", "re": 1},
@@ -149,6 +154,29 @@ def test_the_source_of_a_message_is_what_was_written(open_page, comedian, say):
     (_, reply) = say(comedian, "q", "*a* <b>")
     page = open_page()
     assert page.ask("source", s="comedian", id=reply.id)["text"] == "*a* <b>"
+
+
+def drawn(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "teal").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_picture_is_given_large_and_no_larger_than_a_screen(open_page, comedian, say):
+    pdf, image = Attachment("application/pdf", b"%PDF-"), Attachment("image/png", drawn(3000, 300))
+    broken = Attachment("image/png", b"", "lost.png")
+    (asked,) = say(comedian, "look", attachments=(pdf, broken, image))
+    page = open_page("comedian")
+    url = page.ask("picture", s="comedian", id=asked.id, at=0)["url"]
+    assert url.startswith("data:image/jpeg;base64,")
+    assert Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).size == (1600, 160)
+
+
+@pytest.mark.parametrize("at", [-1, 1, 10**30])
+def test_a_picture_that_is_not_there_is_an_error(open_page, comedian, say, at):
+    (asked,) = say(comedian, "look", attachments=(Attachment("image/png", drawn(8, 8)),))
+    page = open_page("comedian")
+    assert page.ask("picture", s="comedian", id=asked.id, at=at)["error"].startswith("there is no")
 
 
 def test_a_fork_appears_as_a_session_of_its_own(open_page, comedian, say):

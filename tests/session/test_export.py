@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nbconvo.errors import InputError, LogError
 from nbconvo.log import decode_message
-from nbconvo.messages import Cell, Message, Usage
+from nbconvo.messages import Attachment, Cell, Message, ToolCall, Usage
 from nbconvo.session.export import export, to_csv, to_jsonl, to_markdown, to_pandas
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -40,7 +40,7 @@ MESSAGES = (
 )
 COLUMNS = (
     "id,role,name,content,created,service,model,input_tokens,output_tokens,cost,seconds,"
-    "finish_reason"
+    "finish_reason,calls,call_id,failed,attachments"
 )
 quick = settings(deadline=None, database=None)
 
@@ -83,6 +83,7 @@ def test_csv_has_a_header_and_a_row_for_each_message():
         "0.0",
         "0.5",
         "stop",
+        *("", "", "", ""),
     ]
 
 
@@ -97,12 +98,39 @@ def test_any_text_comes_back_from_csv_as_it_was(text):
     assert rows(to_csv([Message(role="user", content=text)]))[0]["content"] == text
 
 
+ASKED = Message(
+    role="user", content="look", attachments=(Attachment("image/png", b"x", "a `plot`.png", 2, 1),)
+)
+OSLO = ToolCall("1", "weather", '{"city": "Oslo"}')
+ROME = ToolCall("2", "weather", '{"city": "Rome"}')
+CALLING = Message(role="assistant", content="", name="meteo", calls=(OSLO, ROME))
+FAILED = Message(role="tool", content="error: ```", name="weather", call_id="2", failed=True)
+RAIN = Message(role="tool", content="rain", name="weather", call_id="1")
+STEPS = (ASKED, CALLING, FAILED, RAIN)
+
+
+def test_calls_results_and_attachments_are_in_csv_where_there_are_any():
+    asked, calling, failed, rain = rows(to_csv(STEPS))
+    assert json.loads(asked["attachments"]) == ["a `plot`.png"]
+    assert [call["id"] for call in json.loads(calling["calls"])] == ["1", "2"]
+    assert (failed["call_id"], failed["failed"], rain["failed"]) == ("2", "True", "False")
+    assert (asked["calls"], asked["failed"], rain["attachments"]) == ("", "", "")
+
+
 # --- Markdown --------------------------------------------------------------------------------
 
 
 def test_markdown_has_a_heading_for_each_turn():
     assert to_markdown(MESSAGES, title="An evening") == (
         '# An evening\n\n## User\n\na joke,\n"please"\n\n## comedian\n\n*echo*\n\n=1+1\n'
+    )
+
+
+def test_markdown_shows_calls_and_results_as_code_and_attachments_by_name():
+    assert to_markdown(STEPS, title="T") == (
+        "# T\n\n## User\n\nlook\n\n*attached:* `a 'plot'.png`\n\n## meteo\n\n"
+        '```python\nweather(city="Oslo")\n```\n\n*result:*\n\n```text\nrain\n```\n\n'
+        '```python\nweather(city="Rome")\n```\n\n*failed:*\n\n````text\nerror: ```\n````\n'
     )
 
 
@@ -150,6 +178,7 @@ def test_a_data_frame_has_the_columns_of_csv_with_their_types():
     assert frame["input_tokens"].isna().tolist() == [True, False]
     assert frame["cost"].isna().tolist() == [True, False]
     assert list(frame["created"]) == [NOON, NOON]
+    assert to_pandas(STEPS)["failed"].fillna(False).tolist() == [False, False, True, False]
 
 
 def test_times_of_several_zones_become_utc_in_a_data_frame():

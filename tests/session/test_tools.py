@@ -57,6 +57,24 @@ async def test_what_the_model_calls_is_run_and_the_reply_is_the_final_one(provid
     ]
 
 
+async def test_what_runs_is_told_to_who_reads_the_deltas_and_to_who_looks_at_the_turn(provider):
+    looks = []
+
+    def look() -> str:
+        """Look at the turn."""
+        looks.extend(turn.tally.notice for turn in session.turns)
+        return "seen"
+
+    session = Session(tools=[look], service="openai")
+    provider.reply("", calls=[("look", {}), *[("look", {"a": "x" * 500})] * 5])
+    provider.reply("done")
+    notices = [delta.notice async for delta in session.stream("go") if delta.notice]
+    (running,) = (notice for notice in notices if notice.startswith("running"))
+    assert running.startswith('running look(), look(a="xxx')
+    assert running.endswith('x…, look(a="' + "x" * 112 + "… and 2 more")
+    assert looks == [running]
+
+
 async def test_calls_and_results_are_in_the_history_with_roles_and_ids(provider, session):
     provider.reply("", calls=[("weather", {"city": "Oslo"}), ("wind", {"city": "Oslo"})])
     provider.reply("It rains.")
@@ -225,7 +243,7 @@ async def test_a_function_may_decide_which_calls_run(provider, is_async):
     provider.reply("", calls=[("weather", {"city": "Oslo"})])
     provider.reply("As you like.")
     await session.ask("the weather?")
-    assert shown == ["weather(city='Oslo')"]
+    assert shown == ['weather(city="Oslo")']
     assert sent(provider)["messages"][-1]["content"] == "the user did not allow this call"
 
 

@@ -82,7 +82,7 @@ function settleRow(view) {
   for (const block of body.querySelectorAll(".highlight")) addCodeTools(block, panel);
   for (const wide of body.querySelectorAll(WIDE))
     if (wide.scrollWidth <= wide.clientWidth) wide.removeAttribute("tabindex");
-  for (const image of body.querySelectorAll("img")) makeLarge(image, panel);
+  body.querySelectorAll("img").forEach((image, at) => offerLarge(image, at, view));
 }
 
 function addCodeTools(block, { host, store, toasts, tried }) {
@@ -92,16 +92,4 @@ function addCodeTools(block, { host, store, toasts, tried }) {
   block.prepend(node("div.np-code",
     textButton("Copy", copy, { "aria-label": "Copy code" }),
     host.placeOf(store.cell, block) >= 0 && textButton("Insert below", insert, { "aria-label": "Insert code as a cell below" })));
-}
-
-function makeLarge(image, { root }) {
-  const open = () => {
-    const large = node("dialog.np-large", { "aria-label": "Image", onclose: () => large.remove() },
-      image.cloneNode(), textButton("Close", () => large.close()));
-    root.append(large);
-    large.showModal();
-  };
-  const button = node("button.np-image", { "aria-label": `Open large: ${image.alt || "image"}`, onclick: open });
-  image.replaceWith(button);
-  button.append(image);
 }

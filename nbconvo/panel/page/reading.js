@@ -232,11 +232,13 @@ class Reading {
     this.later();
   }
 
+  // Any row in reach may be missing: a page ends early where its rows are large.
   fetchAhead() {
     const { store, from, to } = this;
     const wanted = this.stuck ? BATCH : FETCHED_AHEAD;
-    if (!store.has(Math.max(0, from - wanted / 2))) store.need(from - wanted, from).catch(() => {});
-    if (!store.has(to + BATCH)) store.need(to, to + PAGE).catch(() => {});
+    const [older, newer] = [Math.max(0, from - wanted / 2), Math.min(store.n, to + BATCH)];
+    if (this.present(older, from) > older) store.need(from - wanted, from).catch(() => {});
+    if (this.present(to, newer) > to) store.need(to, newer < store.n ? to + PAGE : newer).catch(() => {});
   }
 
   // One row a frame: a formula may take long.

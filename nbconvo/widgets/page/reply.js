@@ -53,7 +53,7 @@ function changeCard(view, change, card, latex) {
   view.element.ariaBusy = String(card.busy);
   if (change.who) view.who.innerHTML = card.who;
   if (change.body) grow(view.body, change.body, latex);
-  view.body.element.hidden = !(card.busy || card.closed || card.open);
+  view.body.element.hidden = !(card.closed || card.open);
   if (change.foot) view.foot.innerHTML = card.foot;
 }
 
