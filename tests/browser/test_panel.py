@@ -226,6 +226,7 @@ def test_instructions_and_model_are_changed(desk: Desk) -> None:
     prompt.fill("You are brief.")
     desk.panel.get_by_role("combobox", name="Model").fill("offline:eliza")
     desk.panel.get_by_role("button", name="Save").click()
+    expect(prompt).to_be_hidden()  # once both are changed
     expect(desk.panel).to_contain_text("eliza")
     code = "s = nbconvo.sessions['comedian']; print(s.system, s.service.name, s.model)"
     assert desk.notebook.execute(code).strip() == "You are brief. offline eliza"

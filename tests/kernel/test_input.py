@@ -84,7 +84,8 @@ def test_no_tool_ends_the_kernel_or_the_io_thread(kernel, provider, how, kind):
 
 def test_an_interrupt_leaves_a_tool_that_never_returns_behind(kernel, provider):
     kernel.run(
-        "import threading\ndef secret() -> int:\n    print('on')\n    threading.Event().wait()"
+        "import threading\nthe_end = threading.Event()\n"
+        "def secret() -> int:\n    print('on')\n    the_end.wait()"
     )
     provider.reply("", calls=[("secret", {})])
     cell = kernel.send("%%ask --tools secret\nx")
@@ -93,6 +94,7 @@ def test_an_interrupt_leaves_a_tool_that_never_returns_behind(kernel, provider):
     kernel.wait(cell)
     assert cell.status == "error"
     assert kernel.run("%%ask\nhi").texts == ["reply to hi"]
+    kernel.run("the_end.set()")  # later tests count the threads
 
 
 def test_a_key_is_typed_without_echo_and_kept_for_the_process(kernel):
