@@ -92,6 +92,8 @@ class Beliefs:
 
     def unused(self, books: Books, used: Amounts) -> None:
         """Note how much of what a request reserved was not ``used``."""
+        if not self._by_name:
+            return  # nobody will ask
         a, b, c, d = self._unused
         left = (max(0.0, r - u) for r, u in zip(books.amounts, used, strict=True))
         _, tokens, prompt, output = left

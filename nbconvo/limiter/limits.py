@@ -67,12 +67,16 @@ class Limits:
         seek = self._seek  # read once: another thread may be asking
         if seek is not None and self._unanswered >= seek.most:
             return False
-        return self._under_way < self._crowd.most
+        return not self.is_crowded
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many are under way as the service is thought to take."""
+        return self._under_way >= self._crowd.most
 
     def has_room_in(self, now: float) -> float:
         """Return the seconds until it is tried whether more may be under way; or infinity."""
-        is_full = self._under_way >= self._crowd.most
-        return self._crowd.grows_in(now) if is_full else math.inf
+        return self._crowd.grows_in(now) if self.is_crowded else math.inf
 
     @property
     def per_minute(self) -> tuple[float | None, float | None]:
@@ -150,12 +154,13 @@ class Limits:
         Return whether others may go now that could not before.
         """
         amounts = books.amounts
+        freed = self._under_way >= self._crowd.most or not books.answered
         self._beliefs.ended(books)
         self._under_way -= 1
         self._refused_held -= books.refused
         self._note_answer(books)
         if used == amounts:
-            return self._seek is not None or self._crowd.most < math.inf
+            return freed
         was_sent = used[REQUESTS] > 0.0
         for allowance in self._active:
             change = used[allowance.counts] - amounts[allowance.counts]
@@ -163,9 +168,10 @@ class Limits:
                 change *= allowance.refund
             if change:
                 allowance.change(change, books.at, now)
+                freed = True
         if was_sent and not books.refused:
             self._beliefs.unused(books, used)
-        return True
+        return freed
 
     def observe(self, told: Sequence[Told], books: Books, now: float) -> None:
         """Learn what the reply to a request tells."""

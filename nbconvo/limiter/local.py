@@ -175,11 +175,14 @@ class LocalLimiter:
         self._wake()
 
     def wait(self, tokens: int, model: str | None = None) -> float:
-        """Estimate the seconds until a request of ``tokens`` asked now would be admitted."""
+        """Estimate the seconds until a request of ``tokens`` asked now would be admitted.
+
+        While a level is looked for, that is as soon as the next reply begins: 0.
+        """
         if self._max_tokens is not None and tokens > self._max_tokens:
             return math.inf
         limits = self._ledger.seen(model)
-        if not (limits.has_room and self._ledger.has_place()):
+        if not self._ledger.has_place() or limits.is_crowded:
             return math.inf
         requests, before = self._lanes.before_an_ask(model)
         ahead = (float(requests), float(before), float(before), 0.0)
