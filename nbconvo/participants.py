@@ -58,7 +58,7 @@ def conversing(
     if not opening.strip():
         raise InputError("nothing to talk about: the opening is empty")
     for session in participants:
-        session.prepare(opening).service.checked_key()  # before anybody is asked, and paid
+        session.asking.prepare(opening).service.checked_key()  # before anybody is asked, and paid
     most = workspace.settings.max_rounds
     if not 1 <= rounds <= most:
         raise InputError(
@@ -79,10 +79,10 @@ async def _conversing(
         for _ in range(rounds):
             for place, speaker in enumerate(participants):
                 text, speakers = _joined(unheard[place])
-                ask = replace(speaker.prepare(text), cell=cell, speaker=speakers)
+                ask = replace(speaker.asking.prepare(text), cell=cell, speaker=speakers)
                 known, said = {message.id for message in speaker.conversation}, ""
                 try:
-                    async with aclosing(speaker.answer(ask)) as items:
+                    async with aclosing(speaker.asking.answer(ask)) as items:
                         async for item in items:
                             if isinstance(item, Reply):
                                 said = str(item)
@@ -119,7 +119,7 @@ async def _hear(
     for session, waiting in zip(participants, unheard, strict=True):
         if waiting:
             text, speakers = _joined(waiting)
-            hearing.append(asyncio.create_task(session.hear(text, cell, speakers)))
+            hearing.append(asyncio.create_task(session.asking.hear(text, cell, speakers)))
     if hearing:
         await asyncio.wait(hearing, timeout=_PATIENCE)
     for task in hearing:
@@ -152,7 +152,7 @@ async def chorus(
 
     async def listen(place: int, session: Session, ask: Ask) -> None:
         try:
-            async with aclosing(session.answer(ask)) as items:
+            async with aclosing(session.asking.answer(ask)) as items:
                 async for item in items:
                     said.put_nowait((place, item))
         except NbConvoError as error:

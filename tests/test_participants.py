@@ -232,7 +232,7 @@ async def test_more_rounds_can_be_allowed(provider, pair, config):
 
 
 async def all_at_once(*sessions: Session) -> list[tuple[int, object]]:
-    asked = [(session, session.prepare("hello")) for session in sessions]
+    asked = [(session, session.asking.prepare("hello")) for session in sessions]
     return await workspace.bridge.start(_listed(chorus(asked)))
 
 
@@ -298,7 +298,7 @@ async def test_who_is_answering_somebody_else_hears_the_end_afterwards(provider,
     release = asyncio.Event()
 
     async def answer_somebody_else() -> None:
-        async with answering._line.turn():
+        async with answering.asking.line.turn():
             await release.wait()
 
     async def overlap() -> None:
@@ -312,7 +312,7 @@ async def test_who_is_answering_somebody_else_hears_the_end_afterwards(provider,
         await other
 
     await workspace.bridge.start(overlap())
-    await workspace.bridge.start(answering.hear("after"))
+    await workspace.bridge.start(answering.asking.hear("after"))
     users = [content for role, content in heard(answering) if role == "user"]
     assert users[-2:] == ["b: turn 2", "after"]
 

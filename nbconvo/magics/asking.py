@@ -89,7 +89,7 @@ class Asking:
         """Return what would be sent, to be shown; send nothing."""
         requests = []
         for session, ask in asked:
-            messages = session.request_messages(ask)
+            messages = session.asking.request_messages(ask)
             request = ask.service.request(messages, ask.model, ask.options)
             text = json.dumps(decoded(encoded(request.body)), ensure_ascii=False, indent=2)
             estimate = tokens.prompt_tokens(messages, ask.model)
@@ -153,7 +153,7 @@ def _columns(asked: Asked) -> list[Column]:
 
 def _set_aside(session: Session, ask: Ask) -> str | None:
     """Say what leaves the active path because the cell was run again."""
-    later = session.set_aside(ask)
+    later = session.asking.set_aside(ask)
     if not later:
         return None
     return f"{later} later message{'s' * (later > 1)} set aside"
@@ -164,7 +164,7 @@ def _items(asked: Asked) -> AsyncGenerator[Item]:
 
 
 async def _alone(session: Session, ask: Ask) -> AsyncGenerator[Item]:
-    async with aclosing(session.batches(ask)) as batches:
+    async with aclosing(session.asking.batches(ask)) as batches:
         async for batch in batches:
             for item in batch:
                 yield 0, item

@@ -130,7 +130,7 @@ class ConvoMagics(Magics):
         sessions = [workspace.get(name) for name in args.names] or [workspace.own()]
         text = self._text(cell, raw=args.raw)
         given = overrides(args) | equipment(args, self.shell.user_ns)
-        asked = [(session, session.prepare(text, **given)) for session in sessions]
+        asked = [(session, session.asking.prepare(text, **given)) for session in sessions]
         asking = Asking(self.shell, quiet=args.quiet, to=args.to)
         if args.dry_run:
             return asking.preview(asked)

@@ -65,7 +65,7 @@ def _undo(words: list[str], args: argparse.Namespace, asking: Asking) -> None:
 
 def _retry(words: list[str], args: argparse.Namespace, asking: Asking) -> Any:
     session = _session(words)
-    return asking.now([(session, session.prepare_retry(**overrides(args)))])
+    return asking.now([(session, session.asking.prepare_retry(**overrides(args)))])
 
 
 def _services(words: list[str], args: argparse.Namespace, asking: Asking) -> Table:

@@ -6,30 +6,25 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from nbconvo.bridge import Job
 from nbconvo.budget import Budget, checked_budget
 from nbconvo.configs import checked_options
-from nbconvo.context import with_context
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
-from nbconvo.host import running_cell
-from nbconvo.media import attached
-from nbconvo.messages import Cell, Delta, Message, Usage
+from nbconvo.messages import Delta, Message, Usage
 from nbconvo.services import BaseService
 from nbconvo.services.checks import unseen_url
 from nbconvo.session import export
-from nbconvo.session.ask import Ask, fetched, messages_of, place_of, set_aside
-from nbconvo.session.line import Line
+from nbconvo.session.ask import Ask, fetched
+from nbconvo.session.asking import Asking
 from nbconvo.session.profile import Confirm, Options, Overrides, Profile, chosen
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
-from nbconvo.session.turn import Item, Turn
-from nbconvo.session.turns import Turns
+from nbconvo.session.turn import Turn
 from nbconvo.session.workspace import workspace
 from nbconvo.tools import Tool, tool_of
 
@@ -83,7 +78,7 @@ class Session:
         service = unseen_url(service)  # first of all: a traceback must not show what it may hold
         self.name = _checked_name(name)
         profile = Profile.of(system, service, model, options)
-        self._profile = profile.equipped(
+        profile = profile.equipped(
             {
                 "tools": tools or (),
                 "max_rounds": max_rounds,
@@ -94,8 +89,8 @@ class Session:
         remedy = f"%session {name} --budget {{}}" if name else "set_budget({})"
         self._budget = Budget(f"{name or 'the session'}'s budget", remedy, checked_budget(budget))
         self._record = Record(workspace.changed)
-        self._line = Line(repr(name) if name else "the session")
-        self._turns = Turns(workspace.changed)
+        #: How it is asked, for those who begin turns and wait for them: magics, panels, exchanges.
+        self.asking = Asking(name, profile, self._record, self._budget)
         if directory := dir or workspace.settings.resolved("dir"):
             self.set_dir(directory)
         if name is not None:
@@ -124,7 +119,7 @@ class Session:
             Unfit: If the reply does not keep to the schema; its ``text`` is what came.
         """
         given = await fetched(overrides)
-        return await self._start(self.prepare(instruction, context, **given))
+        return await self._start(self.asking.prepare(instruction, context, **given))
 
     followup = auto_followup = ask
 
@@ -133,15 +128,15 @@ class Session:
     ) -> Reply:
         """Begin afresh, then as :meth:`ask`; what was said before stays in the tree."""
         given = await fetched(overrides)
-        return await self._start(self.prepare(instruction, context, placed=True, **given))
+        return await self._start(self.asking.prepare(instruction, context, placed=True, **given))
 
     async def stream(
         self, instruction: object, context: object = None, **overrides: Unpack[Overrides]
     ) -> AsyncIterator[Delta]:
         """As :meth:`ask`, yielding deltas as they come; afterwards :attr:`last` is the reply."""
         given = await fetched(overrides)
-        ask = _awaited(self.prepare(instruction, context, **given))
-        relayed = workspace.bridge.relay(self.batches(ask))
+        ask = _awaited(self.asking.prepare(instruction, context, **given))
+        relayed = workspace.bridge.relay(self.asking.batches(ask))
         # Closed here and now: who leaves early finds what had come on record.
         async with aclosing(relayed) as batches:
             async for batch in batches:
@@ -153,21 +148,22 @@ class Session:
         self, reply: Message | str | None = None, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Ask again for ``reply`` (or its id), or the last one; the new one is an alternative."""
-        return await self._start(self.prepare_retry(reply, **overrides))
+        asked = None if reply is None else _id(reply)
+        return await self._start(self.asking.prepare_retry(asked, **overrides))
 
     async def edit(
         self, message: Message | str, instruction: object, **overrides: Unpack[Overrides]
     ) -> Reply:
         """Say something else in the place of ``message`` (or its id), an alternative to it."""
         given = await fetched(overrides)
-        return await self._start(self.prepare_edit(message, instruction, **given))
+        return await self._start(self.asking.prepare_edit(_id(message), instruction, **given))
 
     def stop(self) -> int:
         """End all that is under way, from any thread; return how many asks that were.
 
         What had come is kept, marked ``stopped``; who waits for it gets ``Halted``.
         """
-        turns = self._turns.live
+        turns = self.asking.turns.live
         for turn in reversed(turns):  # those that wait first: no end of another lets them go
             turn.halt()
         return len(turns)
@@ -239,17 +235,17 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a reply is under way."""
-        return self._line.busy
+        return self.asking.line.busy
 
     @property
     def turns(self) -> tuple[Turn, ...]:
         """The asks that are under way or wait for their turn, in order; see :class:`Turn`."""
-        return self._turns.live
+        return self.asking.turns.live
 
     @property
     def failed_turns(self) -> tuple[Turn, ...]:
         """The last asks that failed, until they are asked again or :meth:`dismiss` is told."""
-        return self._turns.failed
+        return self.asking.turns.failed
 
     # --- changing --------------------------------------------------------------------------
 
@@ -339,7 +335,7 @@ class Session:
 
     def dismiss(self, turn: Turn) -> None:
         """Forget one of :attr:`failed_turns`."""
-        self._turns.dismiss(turn)
+        self.asking.turns.dismiss(turn)
 
     def fork(self, name: str | None = None, message: Message | str | None = None) -> Session:
         """Return a new session with the same settings, and copies of what was said.
@@ -372,17 +368,6 @@ class Session:
         """Return all messages said in the place of ``message`` (or its id), itself included."""
         return self.conversation.alternatives(_id(message))
 
-    async def hear(
-        self, content: str, cell: Cell | None = None, speaker: str | None = None
-    ) -> None:
-        """Put what ``speaker`` said on the path, without asking for a reply; on the I/O thread.
-
-        What was heard in an earlier run of ``cell`` gives place.
-        """
-        async with self._line.turn():
-            heard = Message(role="user", content=content, name=speaker, cell=cell)
-            self._record.commit([heard], place_of(cell, self.conversation))
-
     # --- exporting -------------------------------------------------------------------------
 
     def to_jsonl(self) -> str:
@@ -411,122 +396,20 @@ class Session:
         where = f"{self.service.name}:{self.model}"
         return f"Session({self.name!r}, {where!r}, {said} message{'s' * (said != 1)})"
 
-    # --- one turn --------------------------------------------------------------------------
-
-    def prepare(
-        self,
-        instruction: object,
-        context: object = None,
-        *,
-        placed: bool = False,
-        parent: str | None = None,
-        **overrides: Unpack[Overrides],
-    ) -> Ask:
-        """Check what is to be asked, before anything is sent, and return it for :meth:`answer`.
-
-        A ``placed`` ask goes below ``parent``, the id of a message, or begins afresh.
-        """
-        content = with_context(instruction, context)
-        given: dict[str, Any] = dict(overrides)
-        images, files = given.pop("images", None) or (), given.pop("files", None) or ()
-        profile = self._profile.overridden(given)
-        side = profile.asked_service.image_side
-        attachments = attached(images, files, side=side)
-        return Ask(
-            self.name, content, profile, placed, parent, running_cell(), attachments=attachments
-        )
-
-    def prepare_retry(
-        self, reply: Message | str | None = None, **overrides: Unpack[Overrides]
-    ) -> Ask:
-        """Return the ask that repeats the one before ``reply``, or the last, for :meth:`answer`."""
-        last = self.conversation.last if reply is None else self.conversation[_id(reply)]
-        if last is None:
-            raise InputError(f"nothing to retry: {self._line.name} has not replied yet")
-        if last.role != "assistant":
-            raise InputError("only a reply can be asked for again; edit() says something else")
-        profile = self._profile.overridden(overrides)
-        return Ask(self.name, None, profile, placed=True, parent=self._asked_by(last.id))
-
-    def prepare_edit(
-        self, message: Message | str, instruction: object, **overrides: Unpack[Overrides]
-    ) -> Ask:
-        """Return the ask that says something else in place of ``message``, for :meth:`answer`."""
-        old = self.conversation[_id(message)]
-        if old.role != "user":
-            raise InputError("only a user's message can be edited; retry() asks for another reply")
-        parent = self.conversation.parent(old.id)
-        ask = self.prepare(instruction, placed=True, parent=parent, **overrides)
-        return replace(ask, attachments=old.attachments + ask.attachments)
-
-    def _asked_by(self, reply: str) -> str | None:
-        """Return the id of the message that ``reply`` answers, before all steps to it."""
-        parent = self.conversation.parent(reply)
-        while parent is not None and self.conversation[parent].is_step:
-            parent = self.conversation.parent(parent)
-        return parent
-
-    def set_aside(self, ask: Ask) -> int:
-        """Return how many messages after its own earlier turn ``ask`` takes off the path."""
-        return set_aside(ask, self._record)
-
-    def request_messages(self, ask: Ask) -> tuple[Message, ...]:
-        """Return the messages that ``ask`` would send now."""
-        return messages_of(ask, self._record)
+    @property
+    def _profile(self) -> Profile:
+        return self.asking.profile
 
     async def _start(self, ask: Ask) -> Reply:
-        return await self.start(_awaited(ask))
-
-    def start(self, ask: Ask) -> Job[Reply]:
-        """Begin a prepared turn on the I/O thread, from any thread; the job can be awaited."""
-        return workspace.bridge.start(self._whole(ask))
-
-    async def answer(self, ask: Ask) -> AsyncGenerator[Item]:
-        """Run one turn, on the I/O thread: yield its deltas, then the reply as a whole.
-
-        Questions come between only if the ask says that somebody ``answers`` them.
-
-        Turns of one session wait for each other.
-        """
-        async with aclosing(self.batches(ask)) as batches:
-            async for batch in batches:
-                for item in batch:
-                    yield item
-
-    async def batches(self, ask: Ask) -> AsyncGenerator[Sequence[Item]]:
-        """As :meth:`answer`, yielding together what came together."""
-        waits = self._line.busy
-        with self._turns.under_way(ask) as turn:
-            if waits:
-                busy = f"{self._line.name} is still answering what was asked before"
-                yield [Delta(notice=busy)]
-            async with self._line.turn():
-                turn.begin(self._record)
-                workspace.changed()
-                if waits:
-                    yield [Delta(notice="")]
-                async with aclosing(self._taken(turn)) as batches:
-                    async for batch in batches:
-                        yield batch
-
-    def _taken(self, turn: Turn) -> AsyncGenerator[Sequence[Item]]:
-        return turn.take(self._record, workspace.client, (self._budget, workspace.budget))
-
-    async def _whole(self, ask: Ask) -> Reply:
-        reply = None
-        async with aclosing(self.batches(ask)) as batches:
-            async for batch in batches:
-                reply = batch[-1]
-        assert isinstance(reply, Reply)
-        return reply
+        return await self.asking.start(_awaited(ask))
 
     def _check_idle(self) -> None:
         if self.busy:
-            raise Busy(f"{self._line.name} is answering; wait for the reply, or stop it")
+            raise Busy(f"{self.asking.line.name} is answering; wait for the reply, or stop it")
 
     def _change(self, profile: Profile) -> None:
         described = profile.described()  # may raise, before anything is changed
-        self._profile = profile
+        self.asking.profile = profile
         workspace.changed()
         self._record.note("session", name=self.name, **described)
 

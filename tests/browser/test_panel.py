@@ -275,7 +275,7 @@ def test_the_reader_who_scrolls_back_is_left_there(desk: Desk) -> None:
         desk.page.wait_for_timeout(30)
     expect(desk.row("message 499")).not_to_be_in_viewport()
     desk.provider.reply("the newest reply")
-    desk.notebook.execute("job = s.start(s.prepare('something new'))")
+    desk.notebook.execute("job = s.asking.start(s.asking.prepare('something new'))")
     expect(desk.panel.get_by_role("button", name="new")).to_be_visible()
     desk.panel.get_by_role("button", name="new").click()
     expect(desk.row("the newest reply")).to_be_in_viewport()
@@ -292,7 +292,7 @@ def test_the_gauges_move_during_a_burst(desk: Desk) -> None:
         "service = nbconvo.sessions['comedian'].service\n"
         "service.max_requests_per_minute = 60\n"
         "crowd = [nbconvo.Session(service=service, model='m') for _ in range(50)]\n"
-        "jobs = [session.start(session.prepare('go')) for session in crowd]"
+        "jobs = [session.asking.start(session.asking.prepare('go')) for session in crowd]"
     )
     gauge = desk.panel.get_by_role("group", name=re.compile("127.0.0.1")).last
     expect(gauge).to_contain_text(re.compile(r"4\d queued"))

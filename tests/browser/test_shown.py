@@ -85,7 +85,8 @@ def test_what_runs_is_shown_in_the_cell_and_in_the_panel_and_folded_in_the_end(
 def test_an_image_is_small_and_opens_large(desk: PanelDesk) -> None:
     desk.provider.reply("I see.")
     desk.notebook.execute(
-        "s = nbconvo.sessions['meteo']\njob = s.start(s.prepare('look', images=[wide]))"
+        "meteo = nbconvo.sessions['meteo'].asking\n"
+        "job = meteo.start(meteo.prepare('look', images=[wide]))"
     )
     image = desk.rows.get_by_role("img")
     button = desk.rows.get_by_role("button", name=re.compile("Open large"))

@@ -225,5 +225,5 @@ def test_models_that_cannot_be_had_are_an_error_in_one_line(open_page, provider,
 
 def test_what_fails_in_an_unforeseen_way_is_answered_too(open_page, comedian, monkeypatch):
     page = open_page()
-    monkeypatch.setattr(type(comedian), "prepare", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(type(comedian.asking), "prepare", lambda *_, **__: 1 / 0)
     assert page.ask("send", to=["comedian"], text="x")["error"] == "send failed: ZeroDivisionError"

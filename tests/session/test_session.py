@@ -288,7 +288,7 @@ def test_the_line_comes_before_the_session_and_so_on_down_to_the_default(
     provider, config, monkeypatch
 ):
     def model(session: Session, **line: str) -> str | None:
-        return session.prepare("x", **line).model
+        return session.asking.prepare("x", **line).model
 
     assert model(Session()) == "gpt-5.4-mini"
     monkeypatch.setenv("NBCONVO_MODEL", "of-environment")
@@ -309,7 +309,7 @@ def test_a_configured_service_goes_before_the_environments_and_the_sessions_befo
     assert Session().service.name == "offline"
     session = Session(service="openai")
     assert session.service.name == "openai"
-    assert session.prepare("x", service="openrouter").service.name == "openrouter"
+    assert session.asking.prepare("x", service="openrouter").service.name == "openrouter"
 
 
 def test_a_configured_model_is_not_asked_of_another_service(provider, config):

@@ -106,7 +106,7 @@ async def test_a_message_off_the_path_cannot_be_removed(provider, talked):
 async def test_nothing_is_removed_while_a_reply_is_under_way(provider, watched):
     provider.reply("one two three", deltas=3, pace=0.02)
     session = Session(service=watched, model="m")
-    job = session.start(session.prepare("go"))
+    job = session.asking.start(session.asking.prepare("go"))
     watched.said.wait(5)
     with pytest.raises(Busy):
         session.remove("x")

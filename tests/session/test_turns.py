@@ -28,7 +28,7 @@ def said(session: Session) -> list[tuple[str, str | None]]:
 async def test_a_turn_is_seen_while_it_grows(provider, watched):
     provider.reply("one two three", deltas=3, pace=0.03)
     session = Session(service=watched, model="m")
-    job = session.start(session.prepare("go"))
+    job = session.asking.start(session.asking.prepare("go"))
     await until(lambda: session.turns and session.turns[0].tally.texts)
     (turn,) = session.turns
     assert turn.begun
@@ -43,8 +43,8 @@ async def test_a_turn_is_seen_while_it_grows(provider, watched):
 async def test_a_turn_that_waits_has_not_begun(provider, watched):
     provider.reply("one two", deltas=3, pace=0.05)
     session = Session(service=watched, model="m")
-    first = session.start(session.prepare("first"))
-    second = session.start(session.prepare("second"))
+    first = session.asking.start(session.asking.prepare("first"))
+    second = session.asking.start(session.asking.prepare("second"))
     await until(lambda: len(session.turns) == 2)
     assert [turn.begun for turn in session.turns] == [True, False]
     await first
@@ -54,7 +54,7 @@ async def test_a_turn_that_waits_has_not_begun(provider, watched):
 async def test_stop_keeps_what_had_come_and_tells_who_waits(provider, watched):
     provider.reply("one two three four", deltas=3, pace=0.1)
     session = Session(service=watched, model="m")
-    job = session.start(session.prepare("go"))
+    job = session.asking.start(session.asking.prepare("go"))
     await until(lambda: session.turns and session.turns[0].tally.texts)
     assert session.stop() == 1
     with pytest.raises(Halted, match=r"stopped; \d+ characters kept"):
@@ -68,7 +68,7 @@ async def test_stop_keeps_what_had_come_and_tells_who_waits(provider, watched):
 async def test_stop_ends_those_that_wait_too(provider, watched):
     provider.reply("one two three four", deltas=3, pace=0.1)
     session = Session(service=watched, model="m")
-    jobs = [session.start(session.prepare(text)) for text in ("first", "second")]
+    jobs = [session.asking.start(session.asking.prepare(text)) for text in ("first", "second")]
     await until(lambda: len(session.turns) == 2)
     assert session.stop() == 2
     for job in jobs:
@@ -87,7 +87,7 @@ async def test_stop_of_one_leaves_the_others_of_a_chorus(provider, watched):
     slow = Session(name="slow", service=watched, model="m")
     quick = Session(name="quick", service="openai", model="m")
     provider.reply("one two three four", deltas=3, pace=0.1)
-    asked = [(session, session.prepare("go")) for session in (slow, quick)]
+    asked = [(session, session.asking.prepare("go")) for session in (slow, quick)]
     items = []
 
     async def listen() -> None:

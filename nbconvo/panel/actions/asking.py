@@ -24,7 +24,7 @@ def send(panel: Panel, request: Request) -> Answer:
     named = dict.fromkeys(request["to"])
     check_there(panel)
     sessions = [panel.window.session(key) for key in named] or [workspace.own()]
-    _begin([(session, session.prepare(request["text"])) for session in sessions])
+    _begin([(session, session.asking.prepare(request["text"])) for session in sessions])
     return {}
 
 
@@ -65,14 +65,14 @@ def dismiss(panel: Panel, request: Request) -> Answer:
 def retry(panel: Panel, request: Request) -> Answer:
     """Ask for another reply."""
     session = open_session(panel, request)
-    _begin([(session, session.prepare_retry(request["id"]))])
+    _begin([(session, session.asking.prepare_retry(request["id"]))])
     return {}
 
 
 def edit(panel: Panel, request: Request) -> Answer:
     """Say something else in place of a message."""
     session = open_session(panel, request)
-    _begin([(session, session.prepare_edit(request["id"], request["text"]))])
+    _begin([(session, session.asking.prepare_edit(request["id"], request["text"]))])
     return {}
 
 
@@ -80,4 +80,4 @@ def _begin(asked: list[tuple[Session, Ask]]) -> None:
     """Begin all of them, or none: they were prepared, and so checked, before."""
     for session, ask in asked:
         # Not the cell's that may be running now: it would replace that one's turn.
-        session.start(replace(ask, cell=None))
+        session.asking.start(replace(ask, cell=None))

@@ -1,0 +1,165 @@
+"""How a session is asked: asks are made, begun, and answered when their turn has come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, Unpack
+
+from nbconvo.bridge import Job
+from nbconvo.budget import Budget
+from nbconvo.context import with_context
+from nbconvo.errors import InputError
+from nbconvo.host import running_cell
+from nbconvo.media import attached
+from nbconvo.messages import Cell, Delta, Message
+from nbconvo.session.ask import Ask, messages_of, place_of, set_aside
+from nbconvo.session.line import Line
+from nbconvo.session.profile import Overrides, Profile
+from nbconvo.session.record import Record
+from nbconvo.session.reply import Reply
+from nbconvo.session.turn import Item, Turn
+from nbconvo.session.turns import Turns
+from nbconvo.session.workspace import workspace
+
+__all__ = ["Asking"]
+
+
+class Asking:
+    """How one session is asked, by itself and by cells, panels and other sessions.
+
+    Args:
+        name: That of the session, ``None`` if it has none.
+        profile: Whom to ask, and how.
+        record: Where turns end.
+        budget: What they may cost in all.
+
+    Attributes:
+        profile: As given; changed, it holds for asks that are made from then on.
+        line: Whose turn it is.
+        turns: The asks under way, and those that failed.
+    """
+
+    def __init__(self, name: str | None, profile: Profile, record: Record, budget: Budget) -> None:
+        self.profile = profile
+        self.line = Line(repr(name) if name else "the session")
+        self.turns = Turns(workspace.changed)
+        self._name = name
+        self._record = record
+        self._budget = budget
+
+    def prepare(
+        self,
+        instruction: object,
+        context: object = None,
+        *,
+        placed: bool = False,
+        parent: str | None = None,
+        **overrides: Unpack[Overrides],
+    ) -> Ask:
+        """Check what is to be asked, before anything is sent, and return it for :meth:`answer`.
+
+        A ``placed`` ask goes below ``parent``, the id of a message, or begins afresh.
+        """
+        content = with_context(instruction, context)
+        given: dict[str, Any] = dict(overrides)
+        images, files = given.pop("images", None) or (), given.pop("files", None) or ()
+        profile = self.profile.overridden(given)
+        side = profile.asked_service.image_side
+        attachments = attached(images, files, side=side)
+        return Ask(
+            self._name, content, profile, placed, parent, running_cell(), attachments=attachments
+        )
+
+    def prepare_retry(self, reply: str | None = None, **overrides: Unpack[Overrides]) -> Ask:
+        """Return the ask that repeats the one before ``reply``, an id, or before the last."""
+        conversation = self._record.conversation
+        last = conversation.last if reply is None else conversation[reply]
+        if last is None:
+            raise InputError(f"nothing to retry: {self.line.name} has not replied yet")
+        if last.role != "assistant":
+            raise InputError("only a reply can be asked for again; edit() says something else")
+        profile = self.profile.overridden(overrides)
+        return Ask(self._name, None, profile, placed=True, parent=self._asked_by(last.id))
+
+    def prepare_edit(
+        self, message: str, instruction: object, **overrides: Unpack[Overrides]
+    ) -> Ask:
+        """Return the ask that says something else in the place of ``message``, an id."""
+        old = self._record.conversation[message]
+        if old.role != "user":
+            raise InputError("only a user's message can be edited; retry() asks for another reply")
+        parent = self._record.conversation.parent(old.id)
+        ask = self.prepare(instruction, placed=True, parent=parent, **overrides)
+        return replace(ask, attachments=old.attachments + ask.attachments)
+
+    def _asked_by(self, reply: str) -> str | None:
+        """Return the id of the message that ``reply`` answers, before all steps to it."""
+        conversation = self._record.conversation
+        parent = conversation.parent(reply)
+        while parent is not None and conversation[parent].is_step:
+            parent = conversation.parent(parent)
+        return parent
+
+    def set_aside(self, ask: Ask) -> int:
+        """Return how many messages after its own earlier turn ``ask`` takes off the path."""
+        return set_aside(ask, self._record)
+
+    def request_messages(self, ask: Ask) -> tuple[Message, ...]:
+        """Return the messages that ``ask`` would send now."""
+        return messages_of(ask, self._record)
+
+    def start(self, ask: Ask) -> Job[Reply]:
+        """Begin a prepared turn on the I/O thread, from any thread; the job can be awaited."""
+        return workspace.bridge.start(self._whole(ask))
+
+    async def answer(self, ask: Ask) -> AsyncGenerator[Item]:
+        """Run one turn, on the I/O thread: yield its deltas, then the reply as a whole.
+
+        Questions come between only if the ask says that somebody ``answers`` them.
+
+        Turns of one session wait for each other.
+        """
+        async with aclosing(self.batches(ask)) as batches:
+            async for batch in batches:
+                for item in batch:
+                    yield item
+
+    async def batches(self, ask: Ask) -> AsyncGenerator[Sequence[Item]]:
+        """As :meth:`answer`, yielding together what came together."""
+        waits = self.line.busy
+        with self.turns.under_way(ask) as turn:
+            if waits:
+                busy = f"{self.line.name} is still answering what was asked before"
+                yield [Delta(notice=busy)]
+            async with self.line.turn():
+                turn.begin(self._record)
+                workspace.changed()
+                if waits:
+                    yield [Delta(notice="")]
+                async with aclosing(self._taken(turn)) as batches:
+                    async for batch in batches:
+                        yield batch
+
+    def _taken(self, turn: Turn) -> AsyncGenerator[Sequence[Item]]:
+        return turn.take(self._record, workspace.client, (self._budget, workspace.budget))
+
+    async def _whole(self, ask: Ask) -> Reply:
+        reply = None
+        async with aclosing(self.batches(ask)) as batches:
+            async for batch in batches:
+                reply = batch[-1]
+        assert isinstance(reply, Reply)
+        return reply
+
+    async def hear(
+        self, content: str, cell: Cell | None = None, speaker: str | None = None
+    ) -> None:
+        """Put what ``speaker`` said on the path, without asking for a reply; on the I/O thread.
+
+        What was heard in an earlier run of ``cell`` gives place.
+        """
+        async with self.line.turn():
+            heard = Message(role="user", content=content, name=speaker, cell=cell)
+            self._record.commit([heard], place_of(cell, self._record.conversation))
