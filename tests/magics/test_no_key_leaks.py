@@ -25,7 +25,7 @@ from nbconvo.errors import InputError, NbConvoError
 from nbconvo.panel.twin import Twin
 from nbconvo.panel.window import Window
 from nbconvo.services import AzureService, ChatService
-from nbconvo.services.credentials import _Keyring
+from nbconvo.services.system_keyring import SystemKeyring
 from nbconvo.session import Session, workspace
 from nbconvo.testing import FakeProvider
 
@@ -220,7 +220,7 @@ def test_no_piece_of_a_key_is_seen_however_it_was_given_and_is_told_back(
         patch.setenv("NBCONVO_DOTENV", "1")
         patch.setattr("nbconvo.keys._known", ())
         # What an earlier example found in its keyring is not known to this one.
-        patch.setattr(nbconvo.services.base.credentials, "_keyring", _Keyring())
+        patch.setattr(nbconvo.services.base.credentials, "_keyring", SystemKeyring())
         notebook.run("%config NbConvo.dotenv = True")
         given = Given(patch, provider.base_url, notebook)
         service = getattr(given, way)(whole)
