@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbconvo import configs, errors, log, services
-    from nbconvo.messages import Delta, Message, Usage
+    from nbconvo.messages import Delta, Message
     from nbconvo.panel import Panel
     from nbconvo.participants import exchange
     from nbconvo.session import Reply, Session
     from nbconvo.session.workspace import workspace as sessions
+    from nbconvo.usage import Usage
 
 __version__ = "0.1.0"
 
@@ -47,7 +48,7 @@ _HOMES = {
     "Panel": "nbconvo.panel",
     "Reply": "nbconvo.session",
     "Session": "nbconvo.session",
-    "Usage": "nbconvo.messages",
+    "Usage": "nbconvo.usage",
     "exchange": "nbconvo.participants",
 }
 _MODULES = ("configs", "errors", "log", "services")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nbconvo.errors import InputError
-from nbconvo.messages import Cell, Message, ToolCall, Usage
+from nbconvo.messages import Cell, Message, ToolCall
+from nbconvo.usage import Usage
 
 __all__ = ["Conversation", "readable", "with_results"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from nbconvo.messages import Usage
+from nbconvo.usage import Usage
 
 __all__ = ["Listed", "Price", "cost", "listed", "load", "loaded", "priced"]
 

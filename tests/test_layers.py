@@ -23,7 +23,7 @@ cards services limiter log host tools
 conversation tokens prices budget sse markdown configs settings context schemas media
 messages specs
 spelling
-errors
+errors usage
 keys
 """
 ROW_OF = {unit: row for row, units in enumerate(ROWS.split("\n")) for unit in units.split()}

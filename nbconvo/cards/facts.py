@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nbconvo.markdown import plain
-from nbconvo.messages import Message, Usage
+from nbconvo.messages import Message
+from nbconvo.usage import Usage
 
 __all__ = ["cost", "dollars", "footer", "seconds"]
 

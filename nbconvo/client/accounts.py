@@ -12,10 +12,10 @@ from typing import Any, TypedDict
 from nbconvo import tokens
 from nbconvo.client.circuit import Circuit
 from nbconvo.limiter import LimiterUsage, LocalLimiter, Permit
-from nbconvo.messages import Usage
 from nbconvo.services import BaseService
 from nbconvo.services.checks import shown_url
 from nbconvo.services.limits import limits_told
+from nbconvo.usage import Usage
 
 __all__ = ["Account", "AccountUsage", "Accounts"]
 

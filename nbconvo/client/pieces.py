@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nbconvo.messages import Delta, Usage, paired
+from nbconvo.messages import Delta, paired
+from nbconvo.usage import Usage
 
 __all__ = ["Pieces", "clean"]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from nbconvo import prices
 from nbconvo.budget import Budget, Hold
 from nbconvo.client.ready import Ready
-from nbconvo.messages import Usage
+from nbconvo.usage import Usage
 
 __all__ = ["estimated", "hold_of"]
 

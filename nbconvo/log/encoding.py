@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Any, TypeVar, get_args
 
 from nbconvo.errors import LogError
-from nbconvo.messages import Attachment, Cell, Message, Role, ToolCall, Usage
+from nbconvo.messages import Attachment, Cell, Message, Role, ToolCall
+from nbconvo.usage import Usage
 
 __all__ = ["VERSION", "decode_message", "encode_message", "to_line"]
 

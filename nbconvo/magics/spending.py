@@ -9,8 +9,8 @@ from nbconvo import cards
 from nbconvo.budget import checked_budget
 from nbconvo.display.table import Table
 from nbconvo.errors import InputError
-from nbconvo.messages import Usage
 from nbconvo.session import Session, workspace
+from nbconvo.usage import Usage
 
 __all__ = ["budget_of", "set_budget", "usage"]
 

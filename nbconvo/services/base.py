@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from nbconvo import prices
 from nbconvo.errors import InputError, MissingKey, ServiceError
 from nbconvo.keys import Key, Masked
-from nbconvo.messages import Delta, Message, Usage
+from nbconvo.messages import Delta, Message
 from nbconvo.services.checks import (
     check_headers,
     check_positive,
@@ -27,6 +27,7 @@ from nbconvo.services.checks import (
 )
 from nbconvo.services.credentials import Found, credentials
 from nbconvo.services.failures import failure
+from nbconvo.usage import Usage
 
 __all__ = ["BaseService", "Feature", "ModelInfo", "Request"]
 

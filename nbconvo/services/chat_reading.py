@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeGuard
 
-from nbconvo.messages import CallDelta, Carry, Delta, Usage
+from nbconvo.messages import CallDelta, Carry, Delta
 from nbconvo.services.base import ModelInfo
 from nbconvo.services.traits import DETAILS, EXTRAS
+from nbconvo.usage import Usage
 
 __all__ = ["name_of", "only_text", "read_choices", "read_models", "read_usage"]
 

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nbconvo.errors import ServiceError
-from nbconvo.messages import CallDelta, Carry, Delta, Message, Usage
+from nbconvo.messages import CallDelta, Carry, Delta, Message
 from nbconvo.services.base import BaseService, ModelInfo, Request
 from nbconvo.services.failures import status_of
 from nbconvo.services.items import PROTOCOL, body_of, break_after, text_of
+from nbconvo.usage import Usage
 
 __all__ = ["ResponsesService"]
 

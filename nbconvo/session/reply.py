@@ -6,8 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from nbconvo.messages import Message, Usage
+from nbconvo.messages import Message
 from nbconvo.session.frames import frame_of
+from nbconvo.usage import Usage
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from nbconvo.budget import Budget, checked_budget
 from nbconvo.configs import checked_options
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
-from nbconvo.messages import Delta, Message, Usage
+from nbconvo.messages import Delta, Message
 from nbconvo.services import BaseService
 from nbconvo.services.checks import unseen_url
 from nbconvo.session import export
@@ -27,6 +27,7 @@ from nbconvo.session.reply import Reply
 from nbconvo.session.turn import Turn
 from nbconvo.session.workspace import workspace
 from nbconvo.tools import Tool, tool_of
+from nbconvo.usage import Usage
 
 F = TypeVar("F", bound=Callable[..., Any])
 

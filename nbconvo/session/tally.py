@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbconvo import tokens
-from nbconvo.messages import CallDelta, Carry, Delta, Message, ToolCall, Usage, new_id, paired
+from nbconvo.messages import CallDelta, Carry, Delta, Message, ToolCall, new_id, paired
+from nbconvo.usage import Usage
 
 __all__ = ["Tally"]
 

@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from nbconvo.messages import CallDelta, Carry, Delta, Usage
+from nbconvo.messages import CallDelta, Carry, Delta
 from nbconvo.services.anthropic.turns import PROTOCOL
+from nbconvo.usage import Usage
 
 __all__ = ["deltas_of", "reply_of", "together", "whole"]
 
