@@ -27,7 +27,7 @@ def _no_account(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("NBCONVO_") or name.endswith(("_API_KEY", "_AUTH_TOKEN", "_BASE_URL")):
             monkeypatch.delenv(name)
     monkeypatch.setattr("nbconvo.keys._known", ())  # no test scrubs with the keys of another
-    monkeypatch.setattr("nbconvo.services.base.credentials", fresh := Credentials())
+    monkeypatch.setattr("nbconvo.services.endpoint.credentials", fresh := Credentials())
     fresh.reads_dotenv = credentials.reads_dotenv
     monkeypatch.setattr("nbconvo.magics.keys.credentials", fresh)
     monkeypatch.setenv("NBCONVO_DOTENV", "0")

@@ -220,7 +220,7 @@ def test_no_piece_of_a_key_is_seen_however_it_was_given_and_is_told_back(
         patch.setenv("NBCONVO_DOTENV", "1")
         patch.setattr("nbconvo.keys._known", ())
         # What an earlier example found in its keyring is not known to this one.
-        patch.setattr(nbconvo.services.base.credentials, "_keyring", SystemKeyring())
+        patch.setattr(nbconvo.services.endpoint.credentials, "_keyring", SystemKeyring())
         notebook.run("%config NbConvo.dotenv = True")
         given = Given(patch, provider.base_url, notebook)
         service = getattr(given, way)(whole)
@@ -238,7 +238,7 @@ def test_no_piece_of_a_key_is_seen_however_it_was_given_and_is_told_back(
             assert leaks(seen, secret) == [], (where, seen)
     provider.forget()
     services.registry._registry.pop("custom", None)
-    nbconvo.services.base.credentials.forget("custom")
+    nbconvo.services.endpoint.credentials.forget("custom")
     assert leaks("".join(str(w.message) for w in warned) + caplog.text, secret) == []
 
 
