@@ -33,6 +33,7 @@ _SCRIPTS = (
         "store",
         "pointing",
         "rows",
+        "rowlist",
         "reading",
         "pictures",
         "actions",

@@ -58,7 +58,7 @@ function openForm(view, field, verb, what, part, hint) {
     node("div.np-line", node("span.np-hint", { text: hint }), textButton("Cancel", close), primary(verb, submit)));
   formKeys(form, field, submit, close);
   view.form = form;
-  if (element !== panel.reading.last) panel.reading.unstick();
+  if (element !== panel.reading.rows.last) panel.reading.unstick();
   element.append(form);
   field.focus();
   form.scrollIntoView({ block: "nearest" });

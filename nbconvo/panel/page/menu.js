@@ -15,7 +15,7 @@ class Menu {
     const { store, reading } = panel;
     for (const [format, name] of Object.entries(FORMATS))
       yield [`Export as ${name}`, () => panel.tried(download(panel, format))];
-    if (store.shown !== "*" && store.n) yield ["Fork the conversation…", () => (reading.stick(), forkRow(reading.views.get(rowKey(store.row(store.n - 1)))))];
+    if (store.shown !== "*" && store.n) yield ["Fork the conversation…", () => (reading.stick(), forkRow(reading.rows.views.get(rowKey(store.row(store.n - 1)))))];
     if (store.keepable) yield ["Keep as a static output", () => panel.tried(keep(panel))];
   }
 

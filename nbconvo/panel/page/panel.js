@@ -61,7 +61,7 @@ class Panel {
     if (turned) reading.restart();
     else if (whole || path || tail || page || lost) reading.refresh();
     if (moved) this.search.again();
-    for (const row of store.tail) if (grow[row.id]) reading.views.get(rowKey(row))?.grow(row, grow[row.id]);
+    for (const row of store.tail) if (grow[row.id]) reading.rows.views.get(rowKey(row))?.grow(row, grow[row.id]);
     this.empty.hidden = store.total > 0;
     const one = store.session(store.shown);
     setText(this.empty.firstChild, one ? `Nothing said to ${one.label} yet` : "Nothing said yet");

@@ -9,7 +9,7 @@ function pointAtRows(reading, signal) {
   log.addEventListener("pointerover", point, { signal, passive: true });
   log.addEventListener("focusin", (event) => {
     const view = point(event);
-    if (view) reading.makeCurrent(view.element);
+    if (view) reading.rows.makeCurrent(view.element);
   }, { signal });
   log.addEventListener("keydown", (event) => rowKeys(reading, event), { signal });
 }
@@ -21,8 +21,8 @@ function rowKeys(reading, event) {
   const move = {
     Home: () => reading.goTo(0, "start"),
     End: () => reading.stick(),
-    ArrowUp: () => focusRow(reading, isRow ? target.previousElementSibling : reading.current),
-    ArrowDown: () => focusRow(reading, isRow ? target.nextElementSibling : reading.current),
+    ArrowUp: () => focusRow(reading, isRow ? target.previousElementSibling : reading.rows.current),
+    ArrowDown: () => focusRow(reading, isRow ? target.nextElementSibling : reading.rows.current),
   }[key];
   if (!move) return;
   event.preventDefault();

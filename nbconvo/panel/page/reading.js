@@ -9,8 +9,8 @@ const REST = 120; // ms without a scroll until maths is typeset
 class Reading {
   constructor(panel) {
     const { store } = panel;
-    Object.assign(this, { panel, store, views: new Map(), from: 0, to: 0, seen: store.total, stuck: true, gesture: -1e9 });
-    this.list = node("div.np-rows");
+    Object.assign(this, { panel, store, rows: new RowList(panel), from: 0, to: 0, seen: store.total, stuck: true, gesture: -1e9 });
+    this.list = this.rows.element;
     this.log = node("div.np-log", { role: "log", tabindex: 0, "aria-label": "Conversation" }, this.list);
     this.position = node("div.np-position", { "aria-hidden": "true" });
     this.down = node("button.np-down", { hidden: true, onclick: () => this.stick() });
@@ -138,69 +138,9 @@ class Reading {
     for (let i = this.from; i < this.to; i++) rows.push(this.store.row(i));
     const keys = new Set(rows.map(rowKey));
     this.anchor = this.stuck ? null : this.anchorNow(keys);
-    this.prune(keys);
-    this.place(rows);
-    this.mark();
-    this.panel.disable(this.list);
-    this.refocus();
+    this.rows.show(rows, this.from, this.to === this.store.total);
     this.hold();
     if (!this.rest) this.settle();
-  }
-
-  async walk(view, label, s, id) {
-    this.walked = { i: this.from + [...this.list.children].indexOf(view.element), label };
-    if (!(await this.panel.say("choose", { s, id }))) this.walked = null;
-  }
-
-  // The alternative stands where the other stood; whoever walks goes on from there.
-  refocus() {
-    const { i, label } = this.walked ?? {};
-    const element = this.list.children[i - this.from];
-    const steps = [...(element?.querySelectorAll(".np-walker button:enabled") ?? [])];
-    const step = steps.find((one) => one.ariaLabel === label) ?? steps[0];
-    if (!step || element.contains(document.activeElement)) return;
-    this.walked = null;
-    step.focus({ preventScroll: true });
-  }
-
-  prune(keys) {
-    for (const [key, { element }] of this.views) {
-      if (keys.has(key)) continue;
-      if (element.contains(document.activeElement)) this.log.focus({ preventScroll: true });
-      element.remove();
-      this.views.delete(key);
-    }
-  }
-
-  place(rows) {
-    let cursor = this.list.firstChild;
-    let before = this.from > 0 ? this.store.row(this.from - 1) : null;
-    for (const row of rows) {
-      const view = this.views.get(rowKey(row)) ?? new RowView(this.panel);
-      this.views.set(rowKey(row), view);
-      view.update(row, before, this.from === 0);
-      if (view.element === cursor) cursor = cursor.nextSibling;
-      else this.list.insertBefore(view.element, cursor);
-      before = row;
-    }
-  }
-
-  // One row can be reached by Tab, and the last one shows what can be done with it.
-  mark() {
-    const end = this.list.lastChild;
-    if (!this.current?.isConnected) this.makeCurrent(end);
-    const last = this.to === this.store.total ? end : null;
-    if (last !== this.last) this.last?.classList.remove("np-last");
-    this.last = last;
-    if (!last) return;
-    last.classList.add("np-last");
-    addActions(rowViews.get(last));
-  }
-
-  makeCurrent(element) {
-    if (this.current) this.current.tabIndex = -1;
-    this.current = element;
-    if (element) element.tabIndex = 0;
   }
 
   fill() {
@@ -246,7 +186,7 @@ class Reading {
     const { scrollTop, clientHeight } = this.log;
     const shows = ({ settled, element: { offsetTop, offsetHeight } }) =>
       !settled && offsetTop + offsetHeight > scrollTop && offsetTop < scrollTop + clientHeight;
-    const view = [...this.views.values()].find(shows);
+    const view = [...this.rows.views.values()].find(shows);
     if (!view) return this.panel.search.paint();
     settleRow(view);
     this.hold();

@@ -105,7 +105,7 @@ class RowView {
 
   walker({ s, alts: { i, n, prev, next } }) {
     const step = (name, label, id) =>
-      iconButton(name, label, () => this.panel.reading.walk(this, label, s, id), { disabled: id == null, ...CHANGES });
+      iconButton(name, label, () => this.panel.reading.rows.walk(this, label, s, id), { disabled: id == null, ...CHANGES });
     return node("span.np-walker", { role: "group", "aria-label": `alternative ${i} of ${n}` },
       step("left", "Previous alternative", prev), node("span", { text: `${i}/${n}` }), step("right", "Next alternative", next));
   }

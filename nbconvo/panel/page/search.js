@@ -109,7 +109,7 @@ class Search {
   paint() {
     if (!marks) return;
     for (const range of this.ranges) marks.delete(range);
-    const views = this.text ? [...this.panel.reading.views.values()] : [];
+    const views = this.text ? [...this.panel.reading.rows.views.values()] : [];
     this.ranges = views.flatMap(({ body }) => rangesOf(body, this.text.trim().toLowerCase()));
     for (const range of this.ranges) marks.add(range);
   }
