@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbconvo.budget import Budget
@@ -16,7 +16,7 @@ from nbconvo.schemas import Form, Misfit
 from nbconvo.session.ask import Ask
 from nbconvo.session.notices import now_running
 from nbconvo.session.tally import Tally
-from nbconvo.tools import Call
+from nbconvo.tools import Call, outcome
 
 if TYPE_CHECKING:
     from nbconvo.client import Client
@@ -221,8 +221,7 @@ class Rounds:
 
             async def by_function(call: Call) -> bool:
                 # In a thread: it may well wait for somebody, and no other request must.
-                allowed = await asyncio.to_thread(confirm, call)
-                return bool(await allowed if inspect.isawaitable(allowed) else allowed)
+                return bool(await outcome(partial(confirm, call)))
 
             return by_function
         return self._by_question if confirm else None

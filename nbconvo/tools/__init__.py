@@ -1,6 +1,6 @@
 """Python functions that a model may call: told to it as JSON Schema, and run with its arguments."""
 
 from nbconvo.tools.describing import Tool, tool_of
-from nbconvo.tools.running import Call, Result, Toolbox
+from nbconvo.tools.running import Call, Result, Toolbox, outcome
 
-__all__ = ["Call", "Result", "Tool", "Toolbox", "tool_of"]
+__all__ = ["Call", "Result", "Tool", "Toolbox", "outcome", "tool_of"]

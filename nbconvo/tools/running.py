@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import json
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from nbconvo.context import as_text, is_table
@@ -20,7 +22,7 @@ from nbconvo.specs import ToolSpec
 from nbconvo.spelling import called
 from nbconvo.tools.describing import Tool, tool_of
 
-__all__ = ["Call", "Result", "Toolbox"]
+__all__ = ["Call", "Result", "Toolbox", "outcome"]
 
 _LONGEST_ERROR = 2000  # characters of an exception's text that a model is told
 _LONGEST_RESULT = 100_000  # characters of a result that a model is told
@@ -138,23 +140,8 @@ class Toolbox:
         return Result(f"error: {said}", failed=True, seconds=time.monotonic() - began)
 
     async def _called(self, tool: Tool, positional: Sequence[Any], named: dict[str, Any]) -> Any:
-        if not tool.is_async:
-            value = await _in_thread(lambda: tool.function(*positional, **named))
-            return await value if asyncio.iscoroutine(value) else value
-
-        async def call() -> Any:  # what the function makes before its first await is that loop's
-            try:
-                return await tool.function(*positional, **named)
-            except (SystemExit, KeyboardInterrupt) as error:  # they would end the event loop
-                raise RuntimeError(_spelled(error)) from None
-            except asyncio.CancelledError as error:
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    raise
-                raise RuntimeError(_spelled(error)) from None  # its own, nobody stops it
-
-        if self.loop is None or self.loop is asyncio.get_running_loop():
-            return await call()
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self.loop))
+        call = partial(tool.function, *positional, **named)
+        return await outcome(call, is_async=tool.is_async, loop=self.loop)
 
     def _tool(self, name: str) -> Tool:
         for tool in self.tools:
@@ -177,6 +164,40 @@ def _differing(tools: Iterable[Tool]) -> tuple[Tool, ...]:
 def _shown(call: ToolCall) -> Call:
     found = json.loads(call.arguments.strip() or "{}")
     return Call(call.name, found)
+
+
+async def outcome(
+    function: Callable[[], Any],
+    *,
+    is_async: bool = False,
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> Any:
+    """Call a function of the user, and return what comes of it; no event loop ends with it.
+
+    Args:
+        function: What to call: in a thread of its own, unless it ``is_async``.
+        is_async: Whether what it returns is known to be awaited.
+        loop: Where coroutines run; ``None`` is the event loop that this runs on.
+    """
+    value: Any = None
+    if not is_async:
+        value = await _in_thread(function)
+        if not inspect.isawaitable(value):
+            return value
+
+    async def call() -> Any:  # what the function makes before its first await is that loop's
+        try:
+            return await (function() if is_async else value)
+        except (SystemExit, KeyboardInterrupt) as error:  # they would end the event loop
+            raise RuntimeError(_spelled(error)) from None
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise RuntimeError(_spelled(error)) from None  # its own, nobody stops it
+
+    if loop is None or loop is asyncio.get_running_loop():
+        return await call()
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), loop))
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:

@@ -265,6 +265,38 @@ async def test_while_a_function_decides_other_requests_go_on(provider, session):
     assert await waiting == "It rains."
 
 
+async def test_a_function_that_decides_and_ends_everything_ends_its_call_alone(provider):
+    def confirm(call):
+        raise SystemExit
+
+    session = Session(tools=[weather], service="openai", confirm=confirm)
+    provider.reply("", calls=[("weather", {"city": "Oslo"})])
+    provider.reply("As you like.")
+    async with asyncio.timeout(5):
+        await session.ask("the weather?")
+    assert sent(provider)["messages"][-1]["content"] == "error: RuntimeError: SystemExit"
+
+
+async def test_a_function_that_never_decides_keeps_no_program_from_its_end(provider):
+    deciders = []
+    going = threading.Event()
+
+    def confirm(call):
+        deciders.append(threading.current_thread())
+        return going.wait(5)
+
+    session = Session(tools=[weather], service="openai", confirm=confirm)
+    provider.reply("", calls=[("weather", {"city": "Oslo"})])
+    provider.reply("It rains.")
+    waiting = asyncio.ensure_future(session.ask("the weather?"))
+    async with asyncio.timeout(5):
+        while not deciders:
+            await asyncio.sleep(0)
+    assert deciders[0].daemon  # Python waits at its end for others, such as those of pools
+    going.set()
+    assert await waiting == "It rains."
+
+
 async def test_where_nobody_can_be_asked_nothing_runs(provider):
     session = Session(tools=[weather], service="openai", confirm=True)
     provider.reply("", calls=[("weather", {"city": "Oslo"})])

@@ -152,6 +152,18 @@ async def test_nor_does_one_of_an_async_tool(error):
     assert [m.failed for m in found] == [True, False]
 
 
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError()])
+async def test_nor_does_one_of_a_coroutine_that_a_sync_tool_returns(error):
+    async def later():
+        raise error
+
+    def fail():
+        return later()
+
+    (message,) = await ran(fail, calls=[call("fail")])
+    assert message.failed
+
+
 async def test_one_that_is_cancelled_from_outside_is_stopped():
     begun, ended = asyncio.Event(), asyncio.Event()
 
