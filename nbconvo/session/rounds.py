@@ -183,6 +183,7 @@ class Rounds:
         self._sent += results
         self._tally.steps += tuple(results)
         self._tally.notice = None
+        self._tally.begin()  # the seconds of the calls are those of their results
         yield Delta(steps=(self.said[-len(results) - 1], *results))
 
     def _notice(self, words: str) -> Delta:

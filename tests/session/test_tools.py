@@ -108,6 +108,20 @@ async def test_usage_and_cost_of_a_reply_are_those_of_all_its_requests(provider,
     assert (reply.usage.requests, reply.usage.input_tokens, reply.cost) == (2, 20, 0.75)
 
 
+async def test_the_seconds_of_a_reply_are_not_those_of_the_calls_before_it(provider):
+    def slow() -> str:
+        """Take long."""
+        for turn in session.turns:
+            turn.tally.sent -= 100  # as if a clock had gone on
+        return "done"
+
+    session = Session(tools=[slow], service="openai")
+    provider.reply("", calls=[("slow", {})])
+    provider.reply("Done.")
+    reply = await session.ask("go")
+    assert reply.message.seconds < 100
+
+
 async def test_a_later_ask_sends_the_calls_and_their_results_along(provider, session):
     provider.reply("", calls=[("weather", {"city": "Oslo"})])
     provider.reply("It rains.")
@@ -279,19 +293,18 @@ async def test_a_function_that_decides_and_ends_everything_ends_its_call_alone(p
 
 async def test_a_function_that_never_decides_keeps_no_program_from_its_end(provider):
     deciders = []
-    going = threading.Event()
+    asked, going = threading.Event(), threading.Event()
 
     def confirm(call):
         deciders.append(threading.current_thread())
+        asked.set()
         return going.wait(5)
 
     session = Session(tools=[weather], service="openai", confirm=confirm)
     provider.reply("", calls=[("weather", {"city": "Oslo"})])
     provider.reply("It rains.")
     waiting = asyncio.ensure_future(session.ask("the weather?"))
-    async with asyncio.timeout(5):
-        while not deciders:
-            await asyncio.sleep(0)
+    await asyncio.to_thread(asked.wait, 5)
     assert deciders[0].daemon  # Python waits at its end for others, such as those of pools
     going.set()
     assert await waiting == "It rains."
