@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import nbconvo
 from nbconvo.session import workspace
@@ -84,6 +85,26 @@ def test_a_failed_ask_stays_to_be_seen_and_is_asked_again(open_page, provider, c
     page.ask("again", s="comedian", turn=failed["turn"])
     page.until(lambda: len(page.rows) == 2)
     assert page.has["tail"] == []
+
+
+def test_what_is_asked_again_waits_for_no_answer_of_the_cell_that_asked(
+    open_page, provider, comedian
+):
+    def sing() -> str:
+        """Sing."""
+        return "la"
+
+    comedian.set_tools(sing)
+    comedian.set_confirm(True)
+    provider.error(400)
+    page = open_page("comedian")
+    comedian.asking.start(replace(comedian.asking.prepare("go"), answers=True))
+    page.until(lambda: page.has["tail"] and page.has["tail"][0]["state"] == "failed")
+    provider.reply("", calls=[("sing", {})])
+    provider.reply("As you like.")
+    page.ask("again", s="comedian", turn=page.has["tail"][0]["turn"])
+    page.until(lambda: len(page.rows) == 2)
+    assert "the user did not allow this call" in page.rows[1]["why"]
 
 
 def test_a_failed_ask_goes_when_it_is_dismissed(open_page, provider, comedian):

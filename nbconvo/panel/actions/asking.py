@@ -79,5 +79,6 @@ def edit(panel: Panel, request: Request) -> Answer:
 def _begin(asked: list[tuple[Session, Ask]]) -> None:
     """Begin all of them, or none: they were prepared, and so checked, before."""
     for session, ask in asked:
-        # Not the cell's that may be running now: it would replace that one's turn.
-        session.asking.start(replace(ask, cell=None))
+        # Not the cell's that may be running now: it would replace that one's turn. Nor does a
+        # cell that asked before answer questions any more, or turn its event loop.
+        session.asking.start(replace(ask, cell=None, answers=False, loop=None))
