@@ -21,6 +21,7 @@ _ROOT = "value"  # the only field of an object around what is none: services ask
 _NOT_STRICT = frozenset(
     {"allOf", "not", "dependentRequired", "dependentSchemas", "if", "then", "else"}
     | {"patternProperties", "propertyNames", "unevaluatedProperties"}
+    | {"prefixItems", "uniqueItems", "contains", "unevaluatedItems"}
 )
 _MOST_MISFITS = 5  # that are told to the model at once
 
@@ -162,7 +163,7 @@ def _form(schema: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> F
         around = {"type": "object", "properties": {_ROOT: bare}, "required": [_ROOT]}
         schema = {**around, **({"$defs": schema["$defs"]} if "$defs" in schema else {})}
     strict = _can_be_strict(schema)
-    shown = _strict(schema) if strict else dict(schema)
+    shown = _strict(schema, _defined(schema)) if strict else dict(schema)
     told = re.sub(r"[^\w-]+|[^\x00-\x7f]+", "_", name).strip("_")[:64] or "reply"
     return Form(SchemaSpec(told, shown, strict), read, is_wrapped)
 
@@ -203,22 +204,36 @@ _NAMES = ("properties", "$defs", "definitions")
 _DATA = ("enum", "const", "required", "examples")
 
 
-def _strict(schema: Any) -> Any:
-    """Return a schema as services enforce it: all fields required, no others, no defaults."""
+def _defined(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a schema defines, by the references to it."""
+    return {
+        f"#/{key}/{name}": part
+        for key in ("$defs", "definitions")
+        for name, part in schema.get(key, {}).items()
+    }
+
+
+def _strict(schema: Any, defined: Mapping[str, Any]) -> Any:
+    """Return a schema as services enforce it: all fields required, no others, no defaults.
+
+    Nothing may stand beside a reference, such as what a field is for; what is ``defined`` takes
+    its place there (as openai-python has it).
+    """
     if isinstance(schema, list):
-        return [_strict(part) for part in schema]
+        return [_strict(part, defined) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
+    kept = {key: value for key, value in schema.items() if key not in ("default", "discriminator")}
+    if len(kept) > 1 and kept.get("$ref") in defined:
+        return _strict({**defined[kept.pop("$ref")], **kept}, defined)
     made: dict[str, Any] = {}
-    for key, value in schema.items():
+    for key, value in kept.items():
         if key in _NAMES:
-            made[key] = {name: _strict(part) for name, part in value.items()}
+            made[key] = {name: _strict(part, defined) for name, part in value.items()}
         elif key in _DATA:
             made[key] = value
-        elif key == "oneOf":
-            made["anyOf"] = _strict(value)
-        elif key not in ("default", "discriminator"):
-            made[key] = _strict(value)
+        else:
+            made["anyOf" if key == "oneOf" else key] = _strict(value, defined)
     if "properties" in made:
         made["required"] = list(made["properties"])
         made["additionalProperties"] = False

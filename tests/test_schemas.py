@@ -101,6 +101,28 @@ def test_a_tree_is_told_by_a_reference_to_itself():
     assert schema["$defs"]["Tree"]["properties"]["below"]["items"] == {"$ref": "#/$defs/Tree"}
 
 
+class House(pydantic.BaseModel):
+    door: Colour = pydantic.Field(Colour.RED, description="what one sees first")
+    wall: Colour
+
+
+def test_nothing_stands_beside_a_reference():
+    # Services that enforce a schema refuse that: "$ref cannot have keywords {'description'}".
+    spec = form_of(House).spec
+    door, wall = spec.schema["properties"].values()
+    assert spec.strict
+    assert wall == {"$ref": "#/$defs/Colour"}
+    assert "$ref" not in door
+    assert (door["enum"], door["description"]) == (["red"], "what one sees first")
+    root = form_of(Tree).spec.schema
+    assert (root["type"], "$ref" in root) == ("object", False)
+
+
+@pytest.mark.parametrize("kind", [set[int], tuple[int, str]])
+def test_what_cannot_be_enforced_is_not_asked_for_strictly(kind):
+    assert not form_of(kind).spec.strict
+
+
 def test_a_text_may_stand_in_a_fence():
     assert form_of(SCHEMA).read('Here you are:\n```json\n{"x": 1}\n```\n') == {"x": 1}
 
