@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import nbconvo
@@ -10,12 +11,14 @@ from nbconvo.session import workspace
 
 
 def test_a_reply_grows_in_place_and_ends_as_a_row_of_the_same_id(open_page, provider, comedian):
-    provider.reply("# Title\n\nfirst\n\nsecond", deltas=3, pace=0.03)
+    going = threading.Event()
+    provider.reply("# Title\n\nfirst\n\nsecond", deltas=3, hold=going)
     page = open_page("comedian")
     page.ask("send", to=["comedian"], text="go")
     page.until(lambda: page.bodies)
     asked, growing = page.has["tail"]
     assert (asked["state"], growing["state"]) == ("asked", "growing")
+    going.set()
     page.until(lambda: len(page.rows) == 2)
     assert [page.rows[0]["id"], page.rows[1]["id"]] == [asked["id"], growing["id"]]
     assert page.bodies[growing["id"]].startswith("<h1>Title</h1>")
@@ -23,11 +26,13 @@ def test_a_reply_grows_in_place_and_ends_as_a_row_of_the_same_id(open_page, prov
 
 
 def test_a_reply_grows_whoever_asked(open_page, provider, comedian):
-    provider.reply("one two three", deltas=3, pace=0.03)
+    going = threading.Event()
+    provider.reply("one two three", deltas=3, hold=going)
     page = open_page()
-    asyncio.run(comedian.ask("from a cell"))
+    comedian.start(comedian.prepare("from a cell"))
+    page.until(lambda: page.bodies)
+    going.set()
     page.until(lambda: len(page.rows) == 2)
-    assert page.bodies
 
 
 def test_a_message_that_is_sent_during_a_reply_is_shown_as_queued(open_page, provider, comedian):
