@@ -26,25 +26,31 @@ class SystemKeyring:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[str, Future[str | None]] = {}
-        self._late: set[str] = set()  # those that are not waited for again
+        # Answers that were waited for in vain; replaced whole, for readers in other threads.
+        self._late: tuple[Future[str | None], ...] = ()
         self._told = False
 
     def knows(self, service: str) -> bool:
         """Whether what it holds for ``service`` is known, or as good as."""
         answer = self._answers.get(service)
-        return answer is not None and (answer.done() or service in self._late)
+        return answer is not None and (answer.done() or self._is_stuck)
+
+    @property
+    def _is_stuck(self) -> bool:
+        """Whether it has still not answered what it was asked before: no use to wait again."""
+        return any(not answer.done() for answer in self._late)
 
     def get(self, service: str, patience: float) -> str | None:
         """Return the key of ``service``; an answer that comes late counts from then on."""
         with self._lock:
             if (answer := self._answers.get(service)) is None:
                 answer = self._answers[service] = _begun(lambda keyring: _held(keyring, service))
-        if service in self._late and not answer.done():
+        if self._is_stuck and not answer.done():
             return None
         try:
             return _awaited(answer, patience)
         except InputError as trouble:
-            self._late.add(service)
+            self._late = (*self._late, answer)
             if not self._told:
                 self._told = True
                 what = f"the system keyring is left alone: {trouble}"

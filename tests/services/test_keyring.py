@@ -75,6 +75,21 @@ def test_a_keyring_that_does_not_answer_is_left_alone_with_one_warning(
     assert SECRET not in str(told[0].message)
 
 
+@pytest.mark.filterwarnings("ignore:the system keyring")
+def test_a_keyring_that_does_not_answer_is_waited_for_once_not_for_each_service(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("keyring.get_password", locked)
+    credentials = Credentials(patience=0.01)
+    credentials.find("nowhere", NAMES)
+    credentials.patience = 60
+    found = threading.Thread(target=credentials.find, args=("elsewhere", NAMES), daemon=True)
+    found.start()
+    found.join(10)
+    assert not found.is_alive()
+    assert credentials.at_hand("elsewhere", NAMES)
+
+
 @pytest.mark.parametrize("back_end", [locked, failing])
 def test_a_keyring_that_does_not_take_a_key_is_told_without_it(
     monkeypatch: pytest.MonkeyPatch, back_end
