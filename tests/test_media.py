@@ -107,7 +107,12 @@ def test_what_shows_itself_as_a_picture_is_one():
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         found = self.path.startswith("/cat.png")
+        if self.path == "/nonsense":
+            self.wfile.write(b"nonsense\r\n\r\n")
+            return
         self.send_response(200 if found else 404)
+        if self.path.endswith("?cut"):
+            self.send_header("Content-Length", "100000")
         self.end_headers()
         self.wfile.write(drawn() if found else b"")
 
@@ -135,6 +140,27 @@ def test_an_address_that_gives_nothing_is_told_without_its_query(address):
     with pytest.raises(InputError) as raised:
         image_of(f"{address}/dog.png?token=secret")
     assert "/dog.png': Not Found" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/my cat.png?token=secret", "/my cat.png': InvalidURL"),
+        ("/nonsense", "/nonsense': BadStatusLine"),
+        ("/cat.png?cut", "it was cut off after"),
+    ],
+)
+def test_what_cannot_be_fetched_is_told_in_one_line(address, path, said):
+    with pytest.raises(InputError, match="cannot fetch") as raised:
+        file_of(address + path)
+    assert said in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_an_address_that_is_none_is_told_without_its_password():
+    with pytest.raises(InputError, match="cannot fetch") as raised:
+        image_of("http://me:secret@[oslo?token=secret")
     assert "secret" not in str(raised.value)
 
 

@@ -56,21 +56,28 @@ def _near(shown: str) -> str:
 
 
 def _downloaded(address: str) -> tuple[bytes, str | None]:
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.parse import urlsplit
     from urllib.request import Request, urlopen
 
-    parts = urlsplit(address)
-    shown = f"{parts.scheme}://{parts.hostname}{parts.path}"  # a query may hold a secret
+    shown = address.partition("?")[0].rpartition("@")[2]
     try:
+        parts = urlsplit(address)
+        shown = f"{parts.scheme}://{parts.hostname}{parts.path}"  # a query may hold a secret
         request = Request(address, headers={"User-Agent": "nbconvo"})
         with urlopen(request, timeout=_TIMEOUT) as response:
             data = response.read(_MOST_DATA + 1)
-    except (URLError, OSError, ValueError) as error:
+            is_cut = bool(getattr(response, "length", None)) and len(data) <= _MOST_DATA
+    except (URLError, HTTPException, OSError, ValueError) as error:
         if isinstance(error, HTTPError):
             error.close()
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        # The text of an HTTPException or a ValueError may hold the query, or a password.
+        name = error if isinstance(error, OSError) else type(error).__name__
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or name
         raise InputError(f"cannot fetch {shown!r}: {reason}") from None
+    if is_cut:  # which no error tells
+        raise InputError(f"cannot fetch {shown!r}: it was cut off after {len(data):,} bytes")
     if len(data) > _MOST_DATA:
         raise InputError(f"{shown!r} is too large; most is 64 MB")
     return data, os.path.basename(parts.path) or None
