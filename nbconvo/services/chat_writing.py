@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -77,7 +79,8 @@ def _written(message: Message, traits: Traits, service: str, *, back: bool) -> d
     if message.role == "assistant":
         return _assistant(message, traits, back=back)
     if message.role == "tool":
-        return {"role": "tool", "tool_call_id": message.call_id, "content": message.content}
+        id = _id(message.call_id or "", traits)
+        return {"role": "tool", "tool_call_id": id, "content": message.content}
     return {"role": message.role, "content": _content(message, traits, service)}
 
 
@@ -104,7 +107,7 @@ def _assistant(message: Message, traits: Traits, *, back: bool) -> dict[str, Any
     said: dict[str, Any] = {"role": "assistant", "content": message.content}
     if message.calls:
         said["content"] = message.content or None
-        said["tool_calls"] = [_call(call) for call in message.calls]
+        said["tool_calls"] = [_call(call, traits) for call in message.calls]
     blocks = [
         (protocol, block) for protocol, block in message.carried if protocol in traits.carries
     ]
@@ -118,12 +121,18 @@ def _assistant(message: Message, traits: Traits, *, back: bool) -> dict[str, Any
     return said
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall, traits: Traits) -> dict[str, Any]:
     return {
-        "id": call.id,
+        "id": _id(call.id, traits),
         "type": "function",
         "function": {"name": call.name, "arguments": _arguments(call.arguments)},
     }
+
+
+def _id(id: str, traits: Traits) -> str:
+    if not traits.short_ids or re.fullmatch(r"[a-zA-Z0-9]{9}", id):
+        return id
+    return hashlib.sha256(id.encode()).hexdigest()[:9]
 
 
 def _arguments(text: str) -> str:

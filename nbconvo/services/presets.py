@@ -118,6 +118,7 @@ class MistralService(ChatService):
             {"logit_bias", "logprobs", "service_tier", "top_logprobs", "user", "verbosity"}
         ),
         stream_options=False,
+        short_ids=True,  # "Tool call id was ... but must be a-z, A-Z, 0-9, with a length of 9"
     )
 
 

@@ -31,6 +31,8 @@ class Traits:
         pdf: Whether it takes a PDF as a ``file`` part.
         names_tool: Whether ``tool_choice`` can name one tool.
         carries: Which carried blocks go back to it.
+        short_ids: Whether the ids of calls have to be nine letters and digits: those that another
+            service gave are replaced.
         reasoning_back: The field in which the reasoning of a turn with tool calls goes back.
     """
 
@@ -44,5 +46,6 @@ class Traits:
     schema: Literal["json_schema", "json_object"] | None = "json_schema"
     pdf: bool = False
     names_tool: bool = True
+    short_ids: bool = False
     carries: frozenset[str] = frozenset()
     reasoning_back: str | None = None

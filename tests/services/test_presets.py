@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -205,6 +206,21 @@ def test_only_where_it_is_required_reasoning_goes_back(name: str):
     said = Message(role="assistant", content="", calls=(call,), reasoning="Hm.")
     back = json.dumps(preset(name).request((*ASKED, said), "small", {}).body)
     assert ("Hm." in back) == (name in {"deepseek", "openrouter"})
+
+
+def test_mistral_is_given_ids_of_calls_as_it_takes_them():
+    messages = []
+    for id in ("call_1", "Ab3dE6gh9"):
+        call = ToolCall(id, "clock", "{}")
+        messages += [
+            Message(role="assistant", content="", calls=(call,)),
+            Message(role="tool", content="noon", call_id=id),
+        ]
+    sent = preset("mistral").request(messages, "small", {}).body["messages"]
+    used = [message["tool_calls"][0]["id"] for message in sent[::2]]
+    assert used == [message["tool_call_id"] for message in sent[1::2]]
+    assert re.fullmatch("[a-zA-Z0-9]{9}", used[0])
+    assert used[1] == "Ab3dE6gh9"
 
 
 # --- keys, addresses, limits ---------------------------------------------------------------
