@@ -382,6 +382,23 @@ def test_what_another_model_wrote_is_sent_in_the_forms_that_are_allowed():
     assert told["tool_use_id"] == "functions_weather_0"
 
 
+def test_ids_that_come_again_in_later_replies_are_made_to_differ():
+    # "tool_use ids must be unique", in the whole request.
+    call, once = ToolCall("call_1", "weather", "{}"), result("call_1", "Rain.")
+    found = turns(USER, reply("", call), once, reply("", call), once, USER)
+    used = [turn["content"][0].get("id") for turn in found[1::2]]
+    told = [turn["content"][0]["tool_use_id"] for turn in found[2::2]]
+    assert used == told == ["call_1", "call_1_2"]
+
+
+def test_a_history_with_calls_is_sent_with_tools_though_none_may_be_called():
+    # "Requests which include `tool_use` or `tool_result` blocks must define tools."
+    said = (USER, reply("", ToolCall("t1", "weather", "{}")), result("t1", "Rain."))
+    assert body(*said)["tools"] == [{"name": "weather", "input_schema": {"type": "object"}}]
+    assert body(*said)["tool_choice"] == {"type": "none"}
+    assert "tool_choice" not in body(*said, tools=[WEATHER])
+
+
 def test_blank_texts_are_left_out_and_neighbours_joined():
     found = turns(USER, reply(" \n"), Message(role="user", content="Still there?"))
     assert found == [

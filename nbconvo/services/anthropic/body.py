@@ -56,6 +56,10 @@ def body_of(
         if (choice := given.pop("tool_choice", None)) is not None:
             named = {"type": "tool", "name": choice}
             body["tool_choice"] = {"type": _CHOICES[choice]} if choice in _CHOICES else named
+    elif called := dict.fromkeys(call.name for m in messages for call in m.calls):
+        # Without tools, a history in which some were called is refused; none is to be called now.
+        body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in called]
+        body["tool_choice"] = {"type": "none"}
     given.pop("tool_choice", None)
     config = {}
     if (schema := given.pop("schema", None)) is not None:

@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from itertools import islice, takewhile
+from itertools import chain, count, islice, takewhile
 from typing import Any
 
 from nbconvo.errors import InputError
@@ -35,18 +35,20 @@ def _is_flat(value: object, levels: int = _DEEPEST) -> bool:
 
 def turns_of(service: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Return the turns, users' and assistant's in alternation; results come first in theirs."""
-    pairs: set[str] = set()  # the calls of a reply whose results follow: others are refused
+    # The calls of a reply whose results follow, by the ids that they have here: others are refused.
+    pairs: dict[str, str] = {}
+    taken: set[str] = set()
     turns: list[tuple[str, list[dict[str, Any]]]] = []
     for place, message in enumerate(messages):
         if message.role == "system":
             continue
         role = "assistant" if message.role == "assistant" else "user"
         if role == "assistant":
-            pairs = _answered(messages, place)
+            pairs = _identified(_answered(messages, place), taken)
             blocks = _said(message, pairs)
         elif message.role == "tool":
-            blocks = [_result(service, message)] if message.call_id in pairs else []
-            pairs.discard(message.call_id or "")
+            id = pairs.pop(message.call_id or "", None)
+            blocks = [_result(service, message, id)] if id else []
         else:
             blocks = _asked(service, message)
         if not blocks:  # the protocol knows no empty turn
@@ -58,13 +60,29 @@ def turns_of(service: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [{"role": role, "content": _content(blocks)} for role, blocks in turns]
 
 
-def _answered(messages: Sequence[Message], place: int) -> set[str]:
+def _answered(messages: Sequence[Message], place: int) -> list[str]:
     """Return the ids of the calls of the reply at ``place`` that have results before the next."""
-    calls = {call.id for call in messages[place].calls}
+    calls = dict.fromkeys(call.id for call in messages[place].calls)
     if not calls:
-        return calls
+        return []
     following = takewhile(lambda m: m.role != "assistant", islice(messages, place + 1, None))
-    return calls & {message.call_id for message in following if message.role == "tool"}
+    results = {message.call_id for message in following if message.role == "tool"}
+    return [id for id in calls if id in results]
+
+
+def _identified(ids: Sequence[str], taken: set[str]) -> dict[str, str]:
+    """Return the ids that calls have here: they may be another service's, whose ids come again.
+
+    They are of the letters that are allowed, and none is one of those ``taken``, to which they are
+    added: ids that are not unique in the whole request are refused.
+    """
+    found = {}
+    for id in ids:
+        own = re.sub(r"[^a-zA-Z0-9_-]", "_", id)
+        numbered = (f"{own}_{number}" for number in count(2))
+        found[id] = next(name for name in chain((own,), numbered) if name not in taken)
+        taken.add(found[id])
+    return found
 
 
 def _content(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
@@ -80,40 +98,48 @@ def _asked(service: str, message: Message) -> list[dict[str, Any]]:
     return [*attached, *_words(message.content)]
 
 
-def _result(service: str, message: Message) -> dict[str, Any]:
+def _result(service: str, message: Message, id: str) -> dict[str, Any]:
     content: Any = message.content
     if message.attachments:
         content = _asked(service, message)
     return {
         "type": "tool_result",
-        "tool_use_id": _id(message.call_id or ""),
+        "tool_use_id": id,
         **({"content": content} if content else {}),
         **({"is_error": True} if message.failed else {}),
     }
 
 
-def _said(message: Message, pairs: set[str]) -> list[dict[str, Any]]:
+def _said(message: Message, pairs: Mapping[str, str]) -> list[dict[str, Any]]:
     # Blocks of a reply that was broken off lack their ends, and the signatures in these.
     if message.finish_reason not in {"stopped", "cut"}:
-        carried = [_carried(block) for name, block in message.carried if name == PROTOCOL]
+        carried = [block for name, block in message.carried if name == PROTOCOL]
         if carried:
-            return [block for block in carried if _can_go_back(block, pairs)]
+            return [_carried(block, pairs) for block in carried if _can_go_back(block, pairs)]
     calls = [
-        {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": _input(call.arguments)}
+        {
+            "type": "tool_use",
+            "id": pairs[call.id],
+            "name": call.name,
+            "input": _input(call.arguments),
+        }
         for call in message.calls
         if call.id in pairs
     ]
     return [*_words(message.content), *calls]
 
 
-def _carried(block: Mapping[str, Any]) -> dict[str, Any]:
+def _carried(block: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str, Any]:
     """Return a block as it came; a streamed input came as text."""
+    made = dict(block)
     if isinstance(text := block.get("input"), str):
-        return {**block, "input": _input(text)}
-    return dict(block)
+        made["input"] = _input(text)
+    if block.get("type") == "tool_use":
+        made["id"] = pairs[str(block.get("id"))]
+    return made
 
 
-def _can_go_back(block: Mapping[str, Any], pairs: set[str]) -> bool:
+def _can_go_back(block: Mapping[str, Any], pairs: Mapping[str, str]) -> bool:
     kind = block.get("type")
     if kind == "tool_use":
         return str(block.get("id")) in pairs
@@ -133,11 +159,6 @@ def _input(arguments: str) -> dict[str, Any]:
 
 def _words(text: str) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text}] if text.strip() else []  # blank text is refused
-
-
-def _id(id: str) -> str:
-    """Return a call's id of the letters that are allowed here: it may be another service's."""
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", id)
 
 
 def _attached(service: str, item: Attachment) -> dict[str, Any]:
