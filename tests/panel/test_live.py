@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from dataclasses import replace
 
 import nbconvo
+from nbconvo.errors import BadRequest
+from nbconvo.messages import Cell
 from nbconvo.session import workspace
 
 
@@ -29,7 +32,7 @@ def test_a_reply_grows_whoever_asked(open_page, provider, comedian):
     going = threading.Event()
     provider.reply("one two three", deltas=3, hold=going)
     page = open_page()
-    comedian.start(comedian.prepare("from a cell"))
+    comedian.asking.start(comedian.asking.prepare("from a cell"))
     page.until(lambda: page.bodies)
     going.set()
     page.until(lambda: len(page.rows) == 2)
@@ -110,6 +113,23 @@ def test_what_is_asked_again_waits_for_no_answer_of_the_cell_that_asked(
     page.ask("again", s="comedian", turn=page.has["tail"][0]["turn"])
     page.until(lambda: len(page.rows) == 2)
     assert "the user did not allow this call" in page.rows[1]["why"]
+
+
+def test_what_is_asked_again_takes_the_place_of_what_its_cell_said_before(
+    open_page, provider, comedian
+):
+    for execution in ("first", "second"):
+        if execution == "second":
+            provider.error(400)
+        ask = replace(comedian.asking.prepare("go"), cell=Cell("cell", execution))
+        with contextlib.suppress(BadRequest):
+            comedian.asking.start(ask).result(5)
+    page = open_page("comedian")
+    (failed,) = page.has["tail"]
+    page.ask("again", s="comedian", turn=failed["turn"])
+    page.until(lambda: page.has["tail"] == [])
+    assert [m.role for m in comedian.conversation.messages] == ["user", "assistant"]
+    assert comedian.conversation.messages[0].cell == Cell("cell", "second")
 
 
 def test_a_failed_ask_goes_when_it_is_dismissed(open_page, provider, comedian):

@@ -49,7 +49,9 @@ def again(panel: Panel, request: Request) -> Answer:
     for turn in session.failed_turns:
         if turn.id == request["turn"]:
             session.dismiss(turn)
-            _begin([(session, turn.ask)])
+            # It stays the cell's, which replaces it when it is run again; but the cell answers no
+            # questions any more, nor turns its event loop.
+            session.asking.start(replace(turn.ask, answers=False, loop=None))
     return {}
 
 
@@ -79,6 +81,5 @@ def edit(panel: Panel, request: Request) -> Answer:
 def _begin(asked: list[tuple[Session, Ask]]) -> None:
     """Begin all of them, or none: they were prepared, and so checked, before."""
     for session, ask in asked:
-        # Not the cell's that may be running now: it would replace that one's turn. Nor does a
-        # cell that asked before answer questions any more, or turn its event loop.
-        session.asking.start(replace(ask, cell=None, answers=False, loop=None))
+        # Not the cell's that may be running now: it would replace that one's turn.
+        session.asking.start(replace(ask, cell=None))
