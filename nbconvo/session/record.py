@@ -111,11 +111,14 @@ class Record:
     def remove(self, message: str) -> None:
         """Lead the active path past ``message``, on to copies of what follows it there.
 
+        The steps to it go with it: they are read as a part of it.
+
         Raises:
             InputError: If it is not on the active path.
         """
         with self._changing():
-            parent = self.conversation.parent(message)
+            first = next((step.id for step in self.conversation.steps(message)), message)
+            parent = self.conversation.parent(first)
             copies = [m.copied(cell=m.cell) for m in self.conversation.following(message)]
             if copies:
                 self.commit(copies, parent)

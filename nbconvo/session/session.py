@@ -329,7 +329,7 @@ class Session:
     def remove(self, message: Message | str) -> None:
         """Take one message (or its id) off the active path; the tree and the log keep it.
 
-        What follows it stays on the path, as copies.
+        The calls of tools that led to it go with it. What follows it stays on the path, as copies.
         """
         self._check_idle()
         self._record.remove(_id(message))

@@ -131,6 +131,15 @@ async def test_a_later_ask_sends_the_calls_and_their_results_along(provider, ses
     assert said == ["user", "assistant", "tool", "assistant", "user"]
 
 
+async def test_the_steps_to_a_reply_are_removed_with_it(provider, session):
+    provider.reply("", calls=[("weather", {"city": "Oslo"})])
+    provider.reply("It rains.")
+    await session.ask("the weather?")
+    await session.ask("sure?")
+    session.remove(session.conversation.messages[3])
+    assert roles(session) == ["user", "user", "assistant"]
+
+
 async def test_a_bad_call_goes_back_to_the_model_to_be_mended(provider, session):
     provider.reply("", calls=[("wether", {}), ("weather", "{"), ("weather", {"town": "Oslo"})])
     provider.reply("Sorry.")
