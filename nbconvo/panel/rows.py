@@ -52,8 +52,8 @@ def row(session: Session, message: Message, *, everyone: bool = False, whole: bo
     made = _bare(session, message)
     steps: tuple[Message, ...] = ()
     if message.id in session.conversation:
-        made["alts"] = _alternatives(session, message)
         steps = session.conversation.steps(message.id)
+        made["alts"] = _alternatives(session, message, steps)
     made |= _text(message, steps, whole=whole)
     if everyone and message.role == "user":
         made["to"] = label_of(session)
@@ -136,11 +136,14 @@ def _rendered(content: str, breaks: bool) -> str:
     return render(content, breaks=breaks) if breaks else reply_html(content)
 
 
-def _alternatives(session: Session, message: Message) -> Row | None:
-    beside = session.alternatives(message)
-    if len(beside) < 2:
+def _alternatives(session: Session, message: Message, steps: tuple[Message, ...]) -> Row | None:
+    # Another reply to the same stands beside the first step to this one, where there are steps.
+    for first in (*steps[:1], message):
+        if len(beside := session.alternatives(first)) > 1:
+            break
+    else:
         return None
-    place = next(n for n, other in enumerate(beside) if other.id == message.id)
+    place = next(n for n, other in enumerate(beside) if other.id == first.id)
     return {
         "i": place + 1,
         "n": len(beside),
