@@ -108,7 +108,8 @@ class CallDelta:
 
     Attributes:
         place: Which call of the reply it belongs to. A new ``id`` at the same place begins another
-            call: there are servers that give every call the place 0.
+            call: there are servers that give every call the place 0. So does a new ``name``, or
+            one that comes again after whole arguments, where there are no ids.
         id: The call's id, told once; ``""`` elsewhere.
         name: The tool's name, told once; ``""`` elsewhere.
         arguments: Text to append to the arguments.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -150,11 +151,31 @@ def _whole(calls: Sequence[_Call]) -> tuple[ToolCall, ...]:
 
 def _put(calls: list[_Call], piece: CallDelta) -> None:
     call = next((call for call in reversed(calls) if call.place == piece.place), None)
-    if call is None or (piece.id and call.id and piece.id != call.id):
+    if call is None or _begins_another(piece, call):
         calls.append(call := _Call(piece.place))
     call.id = call.id or piece.id
     call.name = call.name or piece.name
     call.arguments += piece.arguments
+
+
+def _begins_another(piece: CallDelta, call: _Call) -> bool:
+    """Whether a piece is of another call than the last one at its place.
+
+    There are servers that give all calls the same place, and no ids either.
+    """
+    if piece.id and call.id:
+        return piece.id != call.id
+    if not piece.name or not call.name:
+        return False
+    return piece.name != call.name or bool(piece.arguments and _is_json(call.arguments))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class _Carried:

@@ -66,6 +66,33 @@ TWO = (
 )
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_calls_without_ids_that_are_all_given_the_same_place_are_told_apart(together: bool):
+    calls = [
+        call(0, "", "weather", '{"city":"Bonn"}'),
+        call(0, "", "weather", '{"city":"Oslo"}'),
+        call(0, "", "clock", "{}"),
+    ]
+    events = [calls] if together else [[one] for one in calls]
+    message = said([*(chunk({"tool_calls": event}) for event in events), chunk({}, "tool_calls")])
+    assert [(one.name, one.arguments) for one in message.calls] == [
+        ("weather", '{"city":"Bonn"}'),
+        ("weather", '{"city":"Oslo"}'),
+        ("clock", "{}"),
+    ]
+
+
+def test_a_name_that_is_told_with_each_piece_is_that_of_one_call():
+    pieces = ('{"city"', ':"Bonn"}', "")
+    message = said(
+        [
+            *(chunk({"tool_calls": [call(0, None, "weather", p)]}) for p in pieces),
+            chunk({}, "tool_calls"),
+        ]
+    )
+    assert [one.arguments for one in message.calls] == ['{"city":"Bonn"}']
+
+
 def test_two_calls_come_in_pieces_side_by_side():
     message = said(
         [
