@@ -157,7 +157,7 @@ class Limits:
         freed = self._under_way >= self._crowd.most or not books.answered
         self._beliefs.ended(books)
         self._under_way -= 1
-        self._refused_held -= books.refused
+        self._refused_held -= books.refused and not books.explained
         self._note_answer(books)
         if used == amounts:
             return freed
