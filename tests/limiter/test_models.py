@@ -209,3 +209,17 @@ def test_a_stated_rate_that_one_model_had_cut_grows_again_while_only_another_is_
         assert times[3] - times[2] < 10.5
 
     play(scene)
+
+
+def test_what_one_model_took_while_a_told_limit_was_kept_counts_for_the_stated_one_of_all(play):
+    async def scene():
+        room = Room(max_requests_per_minute=60)
+        for left in reversed(range(60)):
+            await room.tell("a", 60, left, 60.0 - left)
+        first = asyncio.get_running_loop().time() - room.begin
+        await asyncio.gather(*(room.ask(n, "b") for n in range(60)))
+        assert first < 5.0
+        assert room.admitted[3][1] > 55.0
+        assert room.admitted[-1][1] < 125.0
+
+    play(scene)
