@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 __all__ = ["Decoder", "Event"]
 
+_MARK = b"\xef\xbb\xbf"  # of byte order; a stream may begin with one
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -105,7 +107,7 @@ class Decoder:
         self._more.clear()
 
     def _field(self, line: bytes) -> None:
-        name, _, value = line.partition(b":")
+        name, _, value = line.removeprefix(_MARK).partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)

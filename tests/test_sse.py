@@ -49,6 +49,13 @@ def test_a_field_without_a_colon_has_an_empty_value():
     assert decoded(b"data\n\ndata\ndata\n\n") == [Event(""), Event("\n")]
 
 
+def test_a_byte_order_mark_at_the_beginning_is_left_out():
+    stream = b"\xef\xbb\xbfdata: 1\n\ndata: 2\n\n"
+    assert decoded(stream) == [Event("1"), Event("2")]
+    assert Decoder().data(stream) == [b"1", b"2"]
+    assert decoded(*(stream[at : at + 1] for at in range(len(stream)))) == [Event("1"), Event("2")]
+
+
 # --- what services send --------------------------------------------------------------------
 
 

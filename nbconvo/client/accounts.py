@@ -85,10 +85,9 @@ class Account:
 
         A limit that one leaves open is the others'; of those that set it, the last that asked.
         """
-        if len(self._sharing) == 1 and self._sharing[0]() is service:
-            if self._stated == (stated := _limits_of(service)):
-                return  # it is alone, and states what it did
-            self._stated = stated
+        stated = _limits_of(service)
+        if stated == self._stated and len(self._sharing) == 1 and self._sharing[0]() is service:
+            return  # it is alone, and states what it did
         alive = (reference() for reference in self._sharing)
         sharing = [other for other in alive if other is not None and other is not service]
         sharing.append(service)
@@ -97,6 +96,7 @@ class Account:
         if limits != self._limits:
             self.limiter.set_limits(**limits)
             self._limits = limits
+        self._stated = stated
 
     def unshare(self) -> None:
         """Forget the services; the limits that they stated hold until the next one asks."""

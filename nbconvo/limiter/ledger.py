@@ -87,6 +87,8 @@ class Ledger:
         limits = self._limits[permit.model]
         if refused:
             limits.refused(told, permit, now)
+            for each in self._limits.values():  # a stated rate that was cut is theirs, too
+                each.choose()
         else:
             limits.answered(permit, now)
         limits.told_at = now

@@ -38,10 +38,10 @@ class Limits:
         told_at: When a reply last came.
     """
 
-    __slots__ = ("_active", "_beliefs", "_crowd", "_cut", "_doubted", "_doubted_at",
-                 "_others_before", "_refused", "_refused_held", "_seek", "_seeks", "_slow",
-                 "_sought", "_stated", "_unanswered", "_under_way", "_windows",
-                 "paused_until", "told_at")  # fmt: skip
+    __slots__ = ("_active", "_beliefs", "_booked", "_contained", "_crowd", "_cut", "_doubted",
+                 "_doubted_at", "_others_before", "_refused", "_refused_held", "_seek",
+                 "_seeks", "_slow", "_sought", "_stated", "_unanswered", "_under_way",
+                 "_windows", "paused_until", "told_at")  # fmt: skip
 
     def __init__(self, stated: Stated, *, seeks: bool) -> None:
         self._stated = stated
@@ -54,6 +54,8 @@ class Limits:
         self._seek: Seek | None = None
         self._beliefs = Beliefs()
         self._active: tuple[Allowance, ...] = ()
+        self._contained: tuple[Allowance, ...] = ()  # stated, and kept by what was told
+        self._booked: tuple[Allowance, ...] = ()
         self._slow: tuple[Allowance, ...] = ()
         self._windows: tuple[Window, ...] = ()
         self._cut: tuple[Pace, ...] = ()  # those below the stated rate
@@ -139,6 +141,10 @@ class Limits:
         amounts = books.amounts
         for allowance in self._active:
             allowance.take(amounts[allowance.counts], now)
+        for allowance in self._contained:  # they may have to be kept at any time
+            allowance.take(amounts[allowance.counts], now)
+            if (bucket := allowance.bucket) is not None:
+                bucket.full_at = min(bucket.full_at, now + MINUTE)
         books.at = now
         books.in_all = self._stated.take(amounts)
         others = self._under_way + self._refused
@@ -157,18 +163,18 @@ class Limits:
         freed = self._under_way >= self._crowd.most or not books.answered
         self._beliefs.ended(books)
         self._under_way -= 1
-        self._refused_held -= books.refused
+        self._refused_held -= books.refused and not books.explained
         self._note_answer(books)
         if used == amounts:
             return freed
         was_sent = used[REQUESTS] > 0.0
-        for allowance in self._active:
+        for allowance in self._booked:
             change = used[allowance.counts] - amounts[allowance.counts]
             if was_sent and change < 0.0:
                 change *= allowance.refund
             if change:
                 allowance.change(change, books.at, now)
-                freed = True
+                freed = freed or allowance in self._active
         if was_sent and not books.refused:
             self._beliefs.unused(books, used)
         return freed
@@ -238,7 +244,8 @@ class Limits:
 
     def _find_windows(self) -> None:
         active = self._active
-        self._windows = tuple(a.window for a in active if a.window is not None)
+        self._booked = (*active, *self._contained)
+        self._windows = tuple(a.window for a in self._booked if a.window is not None)
         self._cut = tuple(p for p in self._paces if p.bucket.rate < p.ceiling)
 
     def _note_answer(self, books: Books) -> None:
@@ -252,15 +259,14 @@ class Limits:
         To be called when what is stated has changed.
         """
         quick = self._beliefs.quick
-        stated = [
-            pace.allowance
-            for counts, pace in self._stated.paces.items()
-            if self._stated.shared
-            or not any(
-                belief.allowance.counts == counts and belief.per_minute <= 1.01 * pace.per_minute
-                for belief in quick
+        stated: list[Allowance] = []
+        contained: list[Allowance] = []
+        for counts, pace in self._stated.paces.items():
+            most = 1.01 * pace.per_minute
+            is_contained = not self._stated.shared and any(
+                belief.allowance.counts == counts and belief.per_minute <= most for belief in quick
             )
-        ]
+            (contained if is_contained else stated).append(pace.allowance)
         if stated or quick:
             self._sought = self._seek = None
         elif self._seeks and self._sought is None and self._seek is None:
@@ -270,6 +276,7 @@ class Limits:
         sought = [] if self._sought is None else [self._sought.allowance]
         doubted = [pace.allowance for pace in self._doubted]
         self._active = (*stated, *sought, *doubted, *self._beliefs.allowances)
+        self._contained = tuple(contained)
         self._find_windows()
         beliefs = self._beliefs.all
         self._slow = tuple(b.allowance for b in beliefs if b.seconds > LONGEST_WAIT)

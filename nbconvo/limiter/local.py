@@ -145,6 +145,8 @@ class LocalLimiter:
             return
         self._ledger.observe(books, told, refused=refused, now=self._clock())
         if self._lanes:
+            if refused:
+                self._refuse_larger(books)
             self._wake()
 
     def settle(self, permit: Permit, tokens: int | None, output: int | None = None) -> None:
@@ -244,6 +246,16 @@ class LocalLimiter:
             self._alarm.set(self._loop, max(soonest, _TOGETHER))
         else:
             self._alarm.stop()
+
+    def _refuse_larger(self, refused: Books) -> None:
+        """Refuse who waits with a request as large as one that the service never admits."""
+        limits = self._ledger.limits(refused.model)
+        if limits.exceeded(refused.amounts) is None:
+            return
+        for turn, waiting in self._lanes:
+            limit = limits.exceeded(waiting.amounts)
+            if limit is not None and waiting.model == refused.model:
+                refuse(turn, too_large_for_service(self.name, waiting.tokens, limit))
 
     def _delay(self, limits: Limits, permit: Books, now: float) -> float:
         delay = limits.delay(permit.amounts, now)

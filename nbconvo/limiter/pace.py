@@ -15,6 +15,7 @@ leaves room for requests that bunch up on their way."""
 
 _CUT, _SMALL_CUT = 0.7, 0.9
 _BELOW = 0.98  # of the rate that was measured
+_LEAST = 0.05  # of the first rate: while a service refuses all, nothing is measured
 _MEASURE = 2.0  # seconds between two refusals that make a measurement,
 _COUNT = 20.0  # or so many requests, if they are fewer
 _LATE = 0.02  # seconds, and part of them, that timers may be late
@@ -26,8 +27,9 @@ class Pace:
 
     A refusal shows that nothing is left, so what was granted between two of them is what came
     back in that time: the rate is set a little below it. Without a second one it is cut by a
-    factor. It grows again until the next refusal or to the stated rate, the faster the longer
-    none comes; but not in time in which it is not used, which shows nothing.
+    factor, but never to less than a twentieth of what it was at first. It grows again until the
+    next refusal or to the stated rate, the faster the longer none comes; but not in time in which
+    it is not used, which shows nothing.
 
     Attributes:
         allowance: Admits at the rate.
@@ -35,8 +37,8 @@ class Pace:
         per_minute: The same as it was stated.
     """
 
-    __slots__ = ("_base", "_calm", "_cut_at", "_grown_at", "_refused", "allowance", "ceiling",
-                 "per_minute")  # fmt: skip
+    __slots__ = ("_base", "_calm", "_cut_at", "_grown_at", "_least", "_refused", "allowance",
+                 "ceiling", "per_minute")  # fmt: skip
 
     def __init__(
         self, allowance: Allowance, ceiling: float = math.inf, per_minute: float = math.inf
@@ -44,6 +46,7 @@ class Pace:
         self.allowance = allowance
         self.ceiling = ceiling
         self.per_minute = per_minute
+        self._least = _LEAST * self.bucket.rate
         self._base: tuple[float, float] | None = None
         self._refused = self._calm = 0.0
         self._cut_at = self._grown_at = -math.inf
@@ -110,6 +113,6 @@ class Pace:
         self._set(min(self.ceiling, bucket.rate * (1.0 + growth * passed)), now)
 
     def _set(self, rate: float, now: float) -> None:
-        rate = max(rate, 1e-3)
+        rate = max(rate, self._least)
         least = 1.0 if self.allowance.counts == REQUESTS else 0.0
         self.bucket.refit(now, rate=rate, capacity=max(rate * BURST_SECONDS, least))

@@ -29,6 +29,8 @@ class Record:
         self._changed = changed
         self.conversation = Conversation()
         self._log: Log | None = None
+        # On the tree, but not on disk yet, which may have failed: what follows names them.
+        self._unwritten: tuple[Message, ...] = ()
         self._mutex, self._pid = threading.RLock(), os.getpid()
 
     @property
@@ -46,12 +48,14 @@ class Record:
         """
         with self._lock:
             old, self._log = self._log, Log(directory, name) if directory else None
+            unwritten, self._unwritten = self._unwritten, ()
             try:
                 session = {"event": "session", **settings}
                 active = [self._active()] if self.conversation.leaf is not None else []
                 self._write(session, *self._told(tuple(self.conversation)), *active)
             except LogError:
                 old, self._log = self._log, old
+                self._unwritten = unwritten
                 raise
             finally:
                 if old is not None:
@@ -87,8 +91,8 @@ class Record:
                 self.conversation.add(alternative, last)
             if active:
                 self.conversation.branch(parent)
-            told = self._told((*messages, *alternatives))
-            self._write(*told, *([self._active()] if active else []))
+            self._unwritten += (*messages, *alternatives)
+            self._write(*([self._active()] if active else []))
 
     def undo(self) -> None:
         """Take the last exchange off the active path."""
@@ -155,4 +159,5 @@ class Record:
 
     def _write(self, *events: Mapping[str, Any]) -> None:
         if self._log is not None:
-            self._log.write(*events)
+            self._log.write(*self._told(self._unwritten), *events)
+        self._unwritten = ()

@@ -10,7 +10,7 @@ import pytest
 
 from nbconvo.client import AccountUsage, Client
 from nbconvo.client.accounts import Accounts
-from nbconvo.errors import NbConvoError, StreamCut
+from nbconvo.errors import InputError, NbConvoError, StreamCut
 from nbconvo.messages import Usage
 from nbconvo.services import ChatService
 from nbconvo.testing import FakeProvider
@@ -42,6 +42,32 @@ async def test_nothing_told_of_an_account_holds_its_key(ask: Ask, client: Client
     await ask()
     assert KEY not in repr(client.accounts())
     assert "Key(" not in repr(client.accounts())
+
+
+def test_a_limit_that_cannot_be_kept_is_refused_each_time_that_it_is_stated():
+    service = ChatService(KEY, "http://127.0.0.1:1/v1", max_requests_per_minute=60)
+    account = Accounts().of(service)
+    for _ in range(2):
+        account.share(service)
+    service.max_requests_per_minute = -5
+    for _ in range(2):
+        with pytest.raises(InputError, match="must be a number above 0"):
+            account.share(service)
+
+
+def test_a_limit_that_is_stated_again_holds_again_whoever_asked_meanwhile():
+    service, other = (
+        ChatService(KEY, "http://127.0.0.1:1/v1", max_requests_per_minute=60) for _ in range(2)
+    )
+    account = Accounts().of(service)
+    for _ in range(2):
+        account.share(service)
+    account.share(other)
+    del other
+    for limit in (200, 60):
+        service.max_requests_per_minute = limit
+        account.share(service)
+        assert account.limiter.usage().max_requests_per_minute == limit
 
 
 # --- which accounts ------------------------------------------------------------------------

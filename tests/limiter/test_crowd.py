@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
+from nbconvo.limiter import LocalLimiter
 from nbconvo.limiter.crowd import Crowd
+from nbconvo.services.limits import LimitTold
 
 
 def burst(crowd, now, most, admits):
@@ -67,3 +70,25 @@ def test_nothing_is_tried_that_nobody_asks_for():
     crowd.refused(0.0, 8, 0.0)
     crowd.grow(3, 100.0)
     assert crowd.most == 8
+
+
+def test_refusals_that_headers_explained_make_no_crowd_of_a_later_one(play):
+    async def scene():
+        limiter = LocalLimiter(60_000, clock=asyncio.get_running_loop().time)
+
+        async def refused(tokens, *told):
+            permit = await limiter.acquire(tokens)
+            limiter.observe(permit, told, refused=True)
+            limiter.settle(permit, 0)
+
+        for _ in range(20):
+            await refused(1, LimitTold("tokens", "tokens", 100, 0, 60.0))
+            await asyncio.sleep(61)
+        await refused(0)  # alone, so that it was not one too many
+        asks = [asyncio.create_task(limiter.acquire(0)) for _ in range(30)]
+        await asyncio.sleep(0.5)
+        assert all(ask.done() for ask in asks)
+        for ask in asks:
+            limiter.settle(ask.result(), 0)
+
+    play(scene)

@@ -373,3 +373,31 @@ def test_permits_of_a_loop_that_was_closed_hold_up_nobody():
     assert limiter.usage().in_flight == 1
     limiter.settle(again, 1)
     assert limiter.usage().total_requests == 1
+
+
+def test_a_service_that_refused_all_for_minutes_is_asked_as_often_as_before_soon_after(play):
+    async def scene():
+        now = asyncio.get_running_loop().time
+        limiter, answered = LocalLimiter(60, clock=now), []
+        ends = now() + 300
+
+        async def ask():
+            refused = True
+            while refused:
+                permit = await limiter.acquire(1)
+                await asyncio.sleep(0.3)
+                refused = now() < ends
+                limiter.observe(permit, (), refused=refused)
+                if refused:
+                    limiter.pause(8)
+                limiter.settle(permit, 0 if refused else 1)
+            answered.append(now() - ends)
+
+        asks = [asyncio.create_task(ask()) for _ in range(5_000)]
+        await asyncio.sleep(300 + 1_800)
+        assert sum(at > 900 for at in answered) > 850
+        for task in asks:
+            task.cancel()
+        await asyncio.gather(*asks, return_exceptions=True)
+
+    play(scene)

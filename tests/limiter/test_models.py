@@ -194,3 +194,32 @@ def test_a_level_is_looked_for_apart_for_each_model(play):
         room.limiter.settle(await more, 1)
 
     play(scene)
+
+
+def test_a_stated_rate_that_one_model_had_cut_grows_again_while_only_another_is_asked(play):
+    async def scene():
+        room = Room(max_requests_per_minute=600)
+        await asyncio.gather(room.ask("a", "a"), room.ask("b", "b"))
+        refused = await room.limiter.acquire(1, model="a")
+        room.limiter.observe(refused, (), refused=True)
+        room.limiter.settle(refused, 0)
+        await asyncio.gather(*(room.ask(n, "b") for n in range(700)))
+        times = [at for label, at in room.admitted if label in (0, 99, 599, 699)]
+        assert times[1] - times[0] > 11.0
+        assert times[3] - times[2] < 10.5
+
+    play(scene)
+
+
+def test_what_one_model_took_while_a_told_limit_was_kept_counts_for_the_stated_one_of_all(play):
+    async def scene():
+        room = Room(max_requests_per_minute=60)
+        for left in reversed(range(60)):
+            await room.tell("a", 60, left, 60.0 - left)
+        first = asyncio.get_running_loop().time() - room.begin
+        await asyncio.gather(*(room.ask(n, "b") for n in range(60)))
+        assert first < 5.0
+        assert room.admitted[3][1] > 55.0
+        assert room.admitted[-1][1] < 125.0
+
+    play(scene)

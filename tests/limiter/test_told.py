@@ -295,6 +295,25 @@ def test_what_was_refused_as_more_than_the_service_allows_is_not_sent_again(play
     play(scene)
 
 
+def test_who_waits_with_as_much_as_was_refused_is_not_sent_either_but_who_has_less_is(play):
+    async def scene():
+        limiter = local(seeks=True)
+        told = LimitTold("tokens", "tokens", 6_000, 5_990, 0.1)
+        await tell(limiter, told, used=10)
+        sent = await limiter.acquire(9_000)
+        sizes = (9_000, 100, 12_000)
+        asks = [asyncio.create_task(limiter.acquire(size)) for size in sizes]
+        await asyncio.sleep(0)
+        limiter.observe(sent, [told], refused=True)
+        limiter.settle(sent, 0)
+        before, permit, after = await asyncio.gather(*asks, return_exceptions=True)
+        assert isinstance(before, RequestTooLarge)
+        assert isinstance(after, RequestTooLarge)
+        limiter.settle(permit, 100)
+
+    play(scene)
+
+
 def test_a_window_whose_end_nobody_tells_is_waited_out(play):
     async def scene():
         limiter = local(seeks=True)

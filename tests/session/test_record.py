@@ -183,6 +183,27 @@ async def test_a_disk_that_fails_loses_nothing_that_was_said(provider, tmp_path,
     assert [m.content for m in session.conversation] == ["one", "Hello from the fake provider."]
 
 
+async def test_what_a_disk_that_failed_did_not_take_is_written_with_what_follows(
+    provider, tmp_path, monkeypatch
+):
+    session = Session(dir=tmp_path)
+    await session.ask("one")
+
+    def full(*_: object) -> None:
+        raise LogError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log.Log, "write", full)
+        for text in ("two", "three"):
+            with pytest.raises(LogError):
+                await session.ask(text)
+        with pytest.raises(LogError):
+            session.set_dir(tmp_path / "elsewhere")
+    await session.ask("four")
+    (path,) = tmp_path.glob("*.jsonl")
+    assert same_tree(session, path)
+
+
 async def test_the_configured_directory_is_the_default(provider, tmp_path, config, monkeypatch):
     monkeypatch.setenv("NBCONVO_DIR", str(tmp_path / "environment"))
     assert Session().dir == str(tmp_path / "environment")
