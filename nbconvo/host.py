@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "in_jupyter",
     "running_cell",
+    "running_execution",
     "running_magic",
     "settings",
     "settings_of",
@@ -53,6 +54,11 @@ def running_cell() -> Cell | None:
     from nbconvo.messages import Cell
 
     return Cell(str(cell), str(execution))
+
+
+def running_execution() -> str:
+    """Return what tells this execution of a cell from all others; nothing where no kernel runs."""
+    return str((_parent().get("header") or {}).get("msg_id") or "")
 
 
 def running_magic() -> str | None:

@@ -56,6 +56,7 @@ class Account:
         limiter: Admits its requests.
         circuit: Opens when the service is down.
         usage: What its replies took; replaced whole, so that it may be read from any thread.
+        replies: How many came whole.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Account:
         "_stated",
         "circuit",
         "limiter",
+        "replies",
         "usage",
     )
 
@@ -73,6 +75,7 @@ class Account:
         self.limiter = LocalLimiter(name=name, seeks=True)
         self.circuit = Circuit(name)
         self.usage = Usage()
+        self.replies = 0
         self._limits = _stated_by(())
         # In the order in which they asked last.
         self._sharing: list[weakref.ref[BaseService]] = []
@@ -116,7 +119,8 @@ class Account:
         return self._mean_output.get(model, _TYPICAL_OUTPUT)
 
     def learn_output(self, model: str | None, tokens: float) -> None:
-        """Remember that a reply of ``model`` had so many tokens."""
+        """Remember that a reply of ``model`` came whole, and had so many tokens."""
+        self.replies += 1
         mean = self._mean_output.get(model, tokens)
         self._mean_output[model] = mean + 0.2 * (tokens - mean)
 

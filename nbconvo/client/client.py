@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +19,7 @@ from nbconvo.client.listing import listed
 from nbconvo.client.patience import Link
 from nbconvo.client.reading import Reading, failure_of
 from nbconvo.client.ready import Ready
-from nbconvo.client.retrying import delay_after
+from nbconvo.client.retrying import Attempts
 from nbconvo.client.spending import estimated, hold_of
 from nbconvo.client.waiting import is_alone, reason_to_wait
 from nbconvo.errors import NbConvoError, RateLimited, ServiceError
@@ -113,25 +112,25 @@ class Client:
         hold = await hold_of(ready, budgets)
         self._accounts.show(account, service)
         limiter, now = account.limiter, asyncio.get_running_loop().time
-        left = service.total_timeout
-        for attempt in itertools.count(1):
-            waits = attempt > 1
+        attempts = Attempts(ready, account, self._jitter)
+        while True:
+            waits = is_again = attempts.number > 1
             if not waits and (notice := reason_to_wait(service, limiter, ready)):
                 waits = True
                 yield [Delta(notice=notice)]
             permit = await limiter.acquire(
                 ready.expected,
                 output=ready.expected - ready.prompt,
-                first=attempt > 1,
+                first=is_again,
                 bulk=bulk,
                 model=model,
             )
             sent_at = now()
-            link = Link(service.timeout, sent_at + left)
+            link = Link(service.timeout, sent_at + attempts.left)
             usage, output, response, answering = None, 0, None, model
             try:
                 hold.take()
-                if attempt == 1:
+                if not is_again:
                     account.circuit.admit(lambda: is_alone(limiter))
                 if waits:
                     yield [Delta(notice="")]  # the wait is over, the request on its way
@@ -159,11 +158,9 @@ class Client:
                 account.learn_output(model, usage.output_tokens / ready.replies)
                 return
             except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
-                left -= now() - sent_at
+                attempts.left -= now() - sent_at
                 failed = error_of(raised, service, link)
-                delay = delay_after(
-                    failed, ready, account, permit, link, attempt, left, self._jitter
-                )
+                delay = attempts.delay(failed, permit, link)
             finally:
                 link.leave()
                 if response is not None:
@@ -179,7 +176,7 @@ class Client:
             yield [Delta(notice=f"{failed}; trying again in {delay:.3g} s")]
             if not isinstance(failed, RateLimited):  # else the limiter waits
                 await self._sleep(delay)
-                left -= delay
+                attempts.left -= delay
 
     async def warm(self, service: BaseService) -> None:
         """Have a connection at hand for a first request that does not come at once.

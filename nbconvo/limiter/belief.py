@@ -30,7 +30,7 @@ class Belief:
     What a reply tells is what was left when its request came in. It is compared to what was
     believed at that time, and the difference is applied to what is believed now, so that all
     that was sent since counts. Less is believed at once, more after ``_SAMPLES`` replies, since
-    requests overtake each other.
+    requests overtake each other, or when none is on its way any more.
 
     A limit refills steadily, or it is that of a window, sliding or fixed; until replies show
     which, it is taken for a sliding window, which no service of the others refuses. But if little
@@ -43,8 +43,8 @@ class Belief:
         hopeless: The least amount that was refused, of those that are more than ``limit``.
     """
 
-    __slots__ = ("_correction", "_decided", "_marks", "_most", "_newest", "_offsets", "_others",
-                 "_pair", "_votes", "allowance", "hopeless", "limit", "seconds")  # fmt: skip
+    __slots__ = ("_correction", "_decided", "_least", "_marks", "_most", "_newest", "_offsets",
+                 "_others", "_pair", "_votes", "allowance", "hopeless", "limit", "seconds")  # fmt: skip
 
     def __init__(self, counts: int, limit: float, seconds: float | None) -> None:
         self.limit = limit
@@ -55,6 +55,7 @@ class Belief:
         self._offsets: deque[float] = deque(maxlen=_SAMPLES)
         self._marks = Marks()
         self._newest = -math.inf
+        self._least = math.inf  # that was told since none was on its way
         self._most = 0.0
         self._pair: tuple[float, float, float] | None = None
         self._votes = 0
@@ -81,6 +82,12 @@ class Belief:
         """Learn from the reply of the request ``sent``, which came ``now``."""
         if (remaining := told.remaining) is None:
             return
+        self._least = min(self._least, remaining)
+        self._learn(told, remaining, sent, now)
+        if sent.last:
+            self._believe_least(sent, now)
+
+    def _learn(self, told: Told, remaining: float, sent: Sent, now: float) -> None:
         if told.limit and told.limit != self.limit:
             self._change_limit(told.limit, now)
         if sent.refused and sent.amount > self.limit:
@@ -139,6 +146,17 @@ class Belief:
         else:
             return
         self._correction += self._shift(change, sent, now)
+
+    def _believe_least(self, sent: Sent, now: float) -> None:
+        """Believe the least that was told, since none is on its way that it may leave out.
+
+        Of a reply under way it is not known yet what it takes of a limit on output.
+        """
+        change = self._least - self.allowance.level(now)
+        self._least = math.inf
+        if change > 0.0 and not sent.refused and self.allowance.counts != OUTPUT:
+            self._correction += self._shift(change, sent, now)
+            self._offsets.clear()
 
     def _shift(self, change: float, sent: Sent, now: float) -> float:
         if (window := self.allowance.window) is not None:

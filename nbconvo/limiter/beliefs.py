@@ -99,8 +99,11 @@ class Beliefs:
         _, tokens, prompt, output = left
         self._unused = (a, b + tokens, c + prompt, d + output)
 
-    def observe(self, told: Sequence[Told], books: Books, now: float) -> bool:
-        """Learn what the reply to a request tells; return whether a limit is another one now."""
+    def observe(self, told: Sequence[Told], books: Books, now: float, *, last: bool) -> bool:
+        """Learn what the reply to a request tells; return whether a limit is another one now.
+
+        It is the ``last`` if no other request is without an answer.
+        """
         changed = False
         for one in told:
             belief = self._by_name.get(one.name)
@@ -111,11 +114,11 @@ class Beliefs:
                 self._by_name[one.name] = belief
                 changed = True
             before = belief.limit, belief.seconds
-            belief.observe(one, self._sent(one.name, belief, books), now)
+            belief.observe(one, self._sent(one.name, belief, books, last), now)
             changed = changed or before != (belief.limit, belief.seconds)
         return changed
 
-    def _sent(self, name: str, belief: Belief, books: Books) -> Sent:
+    def _sent(self, name: str, belief: Belief, books: Books, last: bool) -> Sent:
         counts = belief.allowance.counts
         place = list(self._by_name).index(name)
         since = self._totals[counts] - books.before[counts] - books.amounts[counts]
@@ -129,6 +132,7 @@ class Beliefs:
             since=since,
             unused=books.unused[counts],
             refused=books.refused,
+            last=last,
         )
 
 

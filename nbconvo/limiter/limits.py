@@ -181,7 +181,7 @@ class Limits:
 
     def observe(self, told: Sequence[Told], books: Books, now: float) -> None:
         """Learn what the reply to a request tells."""
-        changed = self._beliefs.observe(told, books, now)
+        changed = self._beliefs.observe(told, books, now, last=not self._unanswered)
         if self._doubted and (changed or now > self._doubted_at + _DOUBTED):
             self._doubted = ()
             changed = True

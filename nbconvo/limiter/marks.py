@@ -58,6 +58,7 @@ class Sent:
         since: What the others took since, or at the same time.
         unused: What all replies had left unused of it until then.
         refused: Whether it was refused, with 429.
+        last: Whether all that went have been answered by now: none is on its way.
     """
 
     at: float
@@ -67,6 +68,7 @@ class Sent:
     since: float
     unused: float
     refused: bool
+    last: bool
 
 
 class Marks:

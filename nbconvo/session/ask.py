@@ -42,6 +42,7 @@ class Ask:
         attachments: Images and files that go along with the user's message.
         answers: Whether whoever reads the turn answers its questions.
         loop: The event loop on which async tools run; ``None`` is the I/O thread's.
+        bulk: The work of a program that it belongs to; ``None`` if a person waits for it.
     """
 
     name: str | None
@@ -54,6 +55,7 @@ class Ask:
     attachments: tuple[Attachment, ...] = ()
     answers: bool = False
     loop: asyncio.AbstractEventLoop | None = None
+    bulk: str | None = None
 
     @property
     def service(self) -> BaseService:

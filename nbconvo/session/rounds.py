@@ -94,7 +94,9 @@ class Rounds:
         calls_left, repairs_left = profile.toolbox.rounds, profile.repairs
         tally.begin()
         while True:
-            stream = client.batches(ask.service, self._sent, ask.model, options, budgets=budgets)
+            stream = client.batches(
+                ask.service, self._sent, ask.model, options, bulk=ask.bulk, budgets=budgets
+            )
             async with aclosing(stream) as batches:
                 async for batch in batches:
                     for delta in batch:

@@ -15,6 +15,7 @@ from nbconvo.budget import Budget, checked_budget
 from nbconvo.configs import checked_options
 from nbconvo.conversation import Conversation
 from nbconvo.errors import Busy, InputError
+from nbconvo.host import running_execution
 from nbconvo.messages import Delta, Message
 from nbconvo.services import BaseService
 from nbconvo.services.checks import unseen_url
@@ -426,8 +427,11 @@ def _checked_name(name: str | None) -> str | None:
 
 
 def _awaited(ask: Ask) -> Ask:
-    """Let async tools run on the event loop of whoever awaits the reply: it turns meanwhile."""
-    return replace(ask, loop=asyncio.get_running_loop())
+    """Let async tools run on the event loop of whoever awaits the reply: it turns meanwhile.
+
+    And let what people ask in cells and panels go first: a program may await thousands.
+    """
+    return replace(ask, loop=asyncio.get_running_loop(), bulk=running_execution())
 
 
 def _id(message: Message | str) -> str:

@@ -323,3 +323,12 @@ async def test_a_stream_keeps_to_its_budgets(client: Client, provider: FakeProvi
     with pytest.raises(BudgetExceeded):
         await anext(stream)
     assert len(provider.requests) == 1
+
+
+async def test_a_level_that_nobody_tells_is_found_without_losing_a_row(
+    client: Client, provider: FakeProvider
+):
+    provider.limits = Limits(Limit("requests", 300, holds=1), dialect="none")
+    provider.respond(lambda request: "one two three")
+    await _rows(client, provider, 20)
+    assert provider.limits.admitted == 20

@@ -339,3 +339,23 @@ def test_a_person_may_try_again_what_was_told_to_take_hours(play):
         limiter.settle(await limiter.acquire(1), 1)
 
     play(scene)
+
+
+def test_what_is_left_is_believed_at_once_when_nothing_is_on_its_way(play):
+    async def scene():
+        limiter = local()
+        permits = [await limiter.acquire(300, output=250) for _ in range(3)]
+        for used, permit in enumerate(permits, 1):
+            told = LimitTold("tokens", "tokens", 600, 600 - 60 * used, 6.0 * used)
+            limiter.observe(permit, (told,))
+            limiter.settle(permit, 60, 10)
+        assert limiter.wait(300) == 0.0
+        for spent in range(4, 6):
+            permit = await limiter.acquire(300, output=250)
+            told = LimitTold("tokens", "tokens", 600, 600 - 60 * spent, 6.0 * spent)
+            limiter.observe(permit, (told,))
+            limiter.settle(permit, 60, 10)
+        assert limiter.wait(290) == 0.0
+        assert limiter.wait(310) > 0.0
+
+    play(scene)
