@@ -44,7 +44,8 @@ class Belief:
     """
 
     __slots__ = ("_correction", "_decided", "_least", "_marks", "_most", "_newest", "_offsets",
-                 "_others", "_pair", "_votes", "allowance", "hopeless", "limit", "seconds")  # fmt: skip
+                 "_others", "_pair", "_votes", "allowance", "hopeless", "limit",
+                 "seconds")  # fmt: skip
 
     def __init__(self, counts: int, limit: float, seconds: float | None) -> None:
         self.limit = limit

@@ -9,24 +9,23 @@ from nbconvo.services import ChatService
 from nbconvo.session import Session, workspace
 
 
-def queued() -> int:
-    return sum(account.limits.queued for account in workspace.accounts())
+async def until_queued(count: int) -> None:
+    while sum(account.limits.queued for account in workspace.accounts()) < count:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
 
 
 async def test_an_ask_of_a_person_goes_before_those_that_a_program_awaits(provider):
-    service = ChatService(base_url=provider.base_url, name="lab", max_concurrent=1)
+    service = ChatService("sk-test-0000", provider.base_url, max_concurrent=1)
     goes_on = threading.Event()
     provider.reply("first", deltas=2, hold=goes_on)
     rows = [
         asyncio.create_task(Session(service=service, model="m").ask(f"row {row}"))
         for row in range(6)
     ]
-    while queued() < 5:
-        await asyncio.sleep(0.001)
+    await until_queued(5)
     person = Session(service=service, model="m")
     asked = person.asking.start(person.asking.prepare("person"))
-    while queued() < 6:
-        await asyncio.sleep(0.001)
+    await until_queued(6)
     goes_on.set()
     await asyncio.gather(asked.wait(), *rows)
     said = [request.json["messages"][-1]["content"] for request in provider.requests]
