@@ -11,6 +11,7 @@ from typing import Any
 
 from nbconvo.offline.eliza.rules import EARLIER, GREETINGS, OTHERWISE, RULES, SILENCE, Rule
 from nbconvo.offline.heard import asked, instruction, said, speaker
+from nbconvo.offline.offer import NOTHING, Offer
 
 __all__ = ["reflect", "reply"]
 
@@ -45,7 +46,7 @@ _ROLE = rf"(?:an?|the)\s+(?P<role>[\w'-]+(?:\s[\w'-]+){{0,2}}?){_END}"
 _PART = re.compile(f"{_CUE}(?:{_NAME}|{_ROLE})")
 
 
-def reply(messages: Sequence[Mapping[str, Any]]) -> str:
+def reply(messages: Sequence[Mapping[str, Any]], offer: Offer = NOTHING) -> str:
     """Return what a listener would say to the last user message, by the first rule that fits."""
     text = _plain(speaker(asked(messages))[1])
     if not re.search(r"\w", text):

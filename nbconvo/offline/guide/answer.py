@@ -16,6 +16,7 @@ from nbconvo.offline.guide.services import SERVICES
 from nbconvo.offline.guide.topic import SURE, nearest
 from nbconvo.offline.guide.turns import in_exchange, not_connected, so_far, task
 from nbconvo.offline.heard import asked, said, speaker
+from nbconvo.offline.offer import NOTHING, Offer
 
 __all__ = ["FIRST_LINE", "TOPICS", "reply"]
 
@@ -45,7 +46,7 @@ _AGAIN = re.compile(
 )
 
 
-def reply(messages: Sequence[Mapping[str, Any]]) -> str:
+def reply(messages: Sequence[Mapping[str, Any]], offer: Offer = NOTHING) -> str:
     """Return the guide's answer to the last user message, below the line that says who answers."""
     return f"{FIRST_LINE}\n\n{_answer(messages)}"
 
