@@ -10,11 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nbconvo.offline.beyond import echo_cell, named
 from nbconvo.offline.guide.magics import MAGICS
 from nbconvo.offline.guide.more import MORE
 from nbconvo.offline.guide.services import SERVICES
 from nbconvo.offline.guide.topic import SURE, nearest
-from nbconvo.offline.guide.turns import in_exchange, not_connected, so_far, task
+from nbconvo.offline.guide.turns import beyond_words, in_exchange, not_connected, so_far, task
 from nbconvo.offline.heard import asked, said, speaker
 from nbconvo.offline.offer import NOTHING, Offer
 
@@ -48,10 +49,10 @@ _AGAIN = re.compile(
 
 def reply(messages: Sequence[Mapping[str, Any]], offer: Offer = NOTHING) -> str:
     """Return the guide's answer to the last user message, below the line that says who answers."""
-    return f"{FIRST_LINE}\n\n{_answer(messages)}"
+    return f"{FIRST_LINE}\n\n{_answer(messages, offer)}"
 
 
-def _answer(messages: Sequence[Mapping[str, Any]]) -> str:
+def _answer(messages: Sequence[Mapping[str, Any]], offer: Offer) -> str:
     text = asked(messages)
     name, words = speaker(text)
     if name is not None and (question := _own_question(text)):
@@ -64,6 +65,8 @@ def _answer(messages: Sequence[Mapping[str, Any]]) -> str:
         topic, score = nearest(text, TOPICS)
     if _SO_FAR.search(text):
         return so_far(messages)
+    if score < SURE and (things := named(messages, offer)):
+        return beyond_words(messages, things, echo_cell(messages, offer))
     if _is_task(text, score):
         return task(messages, text)
     if topic is None:
