@@ -71,7 +71,7 @@ def _arguments(code: str, tool: ToolSpec) -> str:
     Raises:
         ValueError: If they are no literals.
     """
-    names = list(tool.parameters.get("properties", ()))
+    names = list(_fields(tool.parameters))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes such as \\d, which stay what they are
@@ -94,23 +94,34 @@ def _arguments(code: str, tool: ToolSpec) -> str:
 
 def _filled(schema: Mapping[str, Any], text: str) -> str:
     """Return the JSON that ``text`` holds, as it stands there, else the least that fits."""
-    fields = schema.get("properties", {})
+    fields = _fields(schema)
     for found, value in _jsons(text):
         if isinstance(value, dict) or schema.get("type") not in ("object", None):
             return found
         for name, field in fields.items() if len(fields) == 1 else ():
-            if field.get("type") in _KINDS.get(type(value), ()):  # an object around what is none
+            if isinstance(field, dict) and field.get("type") in _KINDS.get(
+                type(value), ()
+            ):  # an object around what is none
                 return json.dumps({name: value}, ensure_ascii=False)
     return json.dumps(least(schema, text), ensure_ascii=False)
+
+
+def _fields(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    fields = schema.get("properties")
+    return fields if isinstance(fields, dict) else {}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _jsons(text: str) -> Iterator[tuple[str, Any]]:
     """Yield the JSON in ``text`` and its value: all of it, else the objects and lists in it."""
     try:
-        yield text.strip(), json.loads(text)
+        yield text.strip(), json.loads(text, parse_constant=_refuse)
         return
     except (ValueError, RecursionError):
-        decoder, end = json.JSONDecoder(), 0
+        decoder, end = json.JSONDecoder(parse_constant=_refuse), 0
     for found, _ in zip(_START.finditer(text), range(_MOST_STARTS), strict=False):
         if found.start() < end:
             continue

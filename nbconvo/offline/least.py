@@ -26,6 +26,7 @@ _OF_FORMAT = {
 _TELLING = {"properties": "object", "required": "object", "items": "array", "prefixItems": "array"}
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _MOST_ITEMS = 1000  # of a list, and of the characters that a text is filled up with
+_MOST_PARTS = 10_000  # of a whole value
 
 
 class _Endless(Exception):
@@ -36,7 +37,7 @@ def least(schema: Mapping[str, Any], text: str) -> Any:
     """Return the least value under ``schema``, ``text`` where it holds a text; else ``None``."""
     try:
         return _Maker(schema, text).make(schema, ())
-    except (_Endless, RecursionError):
+    except (_Endless, RecursionError, ArithmeticError):
         return None
 
 
@@ -44,9 +45,13 @@ class _Maker:
     def __init__(self, root: Mapping[str, Any], text: str) -> None:
         self._root = root
         self._text = text
+        self._left = _MOST_PARTS
 
     def make(self, schema: object, within: Sequence[str]) -> Any:
         """Return the least value; ``within`` are the references that led here."""
+        self._left -= 1
+        if self._left < 0:
+            raise RecursionError
         if not isinstance(schema, Mapping):
             return self._text
         if isinstance(reference := schema.get("$ref"), str):
@@ -68,7 +73,7 @@ class _Maker:
             case "object":
                 fields = _dict(schema, "properties")
                 # Of the fields, too, the least: those that may be missing are.
-                needed = _list(schema, "required")
+                needed = [name for name in _list(schema, "required") if isinstance(name, str)]
                 return {name: self.make(fields.get(name), within) for name in needed}
             case "array":
                 first = _list(schema, "prefixItems")
@@ -110,7 +115,7 @@ class _Maker:
             fields = {**_dict(bare, "properties"), **_dict(part, "properties")}
             needed = [*_list(bare, "required"), *_list(part, "required")]
             bare |= part
-            bare |= {"properties": fields, "required": list(dict.fromkeys(needed))}
+            bare |= {"properties": fields, "required": needed}
         return bare
 
     def _referred(self, reference: str) -> object:
@@ -170,7 +175,7 @@ def _bounds(schema: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
 
 
 def _size(schema: Mapping[str, Any], name: str, otherwise: int) -> int:

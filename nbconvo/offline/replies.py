@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nbconvo.messages import ToolCall
+from nbconvo.messages import ToolCall, paired
 from nbconvo.offline.models import MODELS
 from nbconvo.offline.offer import Calls
 from nbconvo.offline.requests import Chat, known_model
@@ -53,7 +53,7 @@ class Completion:
             calls = _called(text, chat.max_tokens, id)
             is_cut = len(calls) < len(text)
             return cls(chat, "", "length" if is_cut else "tool_calls", id, created, calls=calls)
-        stopped_by = None
+        text, stopped_by = paired(text), None
         for stop in chat.stop:
             text, found, _ = text.partition(stop)
             stopped_by = stop if found else stopped_by
@@ -163,7 +163,7 @@ def _called(calls: Calls, max_tokens: int | None, id: str) -> tuple[ToolCall, ..
     for place, (name, arguments) in enumerate(calls):
         if left is not None and (left := left - _tokens_of(name, arguments)) < 0:
             break
-        found.append(ToolCall(f"call_{unique}_{place}", name, arguments))
+        found.append(ToolCall(f"call_{unique}_{place}", name, paired(arguments)))
     return tuple(found)
 
 

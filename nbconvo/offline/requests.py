@@ -183,7 +183,7 @@ def offered(
             raise Refusal(
                 f"a tool needs a 'name', and {parameters!r} as JSON Schema", param="tools"
             )
-        specs.append(ToolSpec(name, str(tool.get("description") or ""), takes))
+        specs.append(ToolSpec(paired(name), str(tool.get("description") or ""), takes))
     named = [spec.name for spec in specs]
     if not specs or choice is None:
         choice = "auto"

@@ -111,6 +111,7 @@ def test_where_one_has_to_be_called_it_is_the_first_with_the_least_it_takes():
         ("[1, {}]", '{"text": "[1, {}]", "stars": 0}'),
         ("7", '{"text": "7", "stars": 0}'),
         ("[" * 100_000, None),
+        ('{"stars": NaN}', None),
     ],
 )
 def test_under_a_schema_its_json_is_said_again_or_the_least_that_fits(text, said):

@@ -62,6 +62,17 @@ def test_the_least_value_fits(schema, value):
         {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
         {"type": 7, "enum": 7, "anyOf": 7, "required": 7},
         {"type": "array", "minItems": 10**12},
+        {"type": "integer", "minimum": 10**400, "multipleOf": 0.5},
+        {"required": [["a"]], "properties": [], "type": "object"},
+        {"type": "object", "anyOf": [{"$ref": "#"}, {"$ref": "#"}]},
+        {
+            "$ref": "#/$defs/0",
+            "$defs": {
+                str(at): {"type": "object", "required": ["a", "b"]}
+                | {"properties": {name: {"$ref": f"#/$defs/{at + 1}"} for name in "ab"}}
+                for at in range(60)
+            },
+        },
     ],
 )
 def test_a_schema_that_nothing_fits_does_no_harm(schema):

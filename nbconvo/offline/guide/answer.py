@@ -1,7 +1,7 @@
 """The model ``guide``: says that no model is connected, and helps with nbconvo itself.
 
 It is what a session talks to when no service is configured. What it knows stands in the topics of
-``services``, ``magics`` and ``more``; here it finds out what was asked.
+``services``, ``magics``, ``beyond`` and ``more``; here it finds out what was asked.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbconvo.offline.beyond import echo_cell, named
+from nbconvo.offline.guide.beyond import BEYOND
 from nbconvo.offline.guide.magics import MAGICS
 from nbconvo.offline.guide.more import MORE
 from nbconvo.offline.guide.services import SERVICES
@@ -22,7 +23,7 @@ from nbconvo.offline.offer import NOTHING, Offer
 __all__ = ["FIRST_LINE", "TOPICS", "reply"]
 
 FIRST_LINE = "*No model is connected: this is nbconvo's offline guide.*"
-TOPICS = SERVICES + MAGICS + MORE
+TOPICS = SERVICES + MAGICS + BEYOND + MORE
 
 _VERB = re.compile(
     r"\W*(?:please |can you |could you |now |then )*(?:write|compose|translate|summari[sz]e|draft|"
