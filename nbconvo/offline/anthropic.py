@@ -149,7 +149,7 @@ def _offer(body: Mapping[str, Any]) -> Offer:
     given = body.get("tool_choice")
     asked: Mapping[str, Any] = given if isinstance(given, dict) else {}
     kind = asked.get("type")
-    choice = asked.get("name") if kind == "tool" else _CHOICES.get(kind, kind) if kind else given
+    choice = asked.get("name", given) if kind == "tool" else _CHOICES.get(str(kind), given)
     config = body.get("output_config")
     form = config.get("format") if isinstance(config, dict) else None
     schema = schema_of(form, form, "output_config.format")

@@ -75,6 +75,8 @@ def test_fields_that_mean_nothing_here_are_ignored():
         ({"messages": [{"role": "user", "content": ["hi"]}]}, "images and files"),
         ({"messages": [{"role": "user", "content": 7}]}, "must be a text"),
         ({"stop_sequences": 7}, "'stop_sequences' must be"),
+        ({"tools": [{"name": "f"}], "tool_choice": {"type": ["any"]}}, "'tool_choice' must be"),
+        ({"tools": [{"name": "f"}], "tool_choice": {"type": "tool"}}, "'tool_choice' must be"),
         ({"model": "claude-haiku-5-5"}, "the models are guide, echo, eliza"),
     ],
 )
