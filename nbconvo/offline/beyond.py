@@ -9,9 +9,10 @@ from typing import Any
 from nbconvo.offline.heard import asked, brief, enclosed
 from nbconvo.offline.least import least
 from nbconvo.offline.offer import Offer
+from nbconvo.specs import ToolSpec
 from nbconvo.spelling import called
 
-__all__ = ["echo_cell", "named"]
+__all__ = ["echo_cell", "example", "named"]
 
 
 def named(messages: Sequence[Mapping[str, Any]], offer: Offer) -> str:
@@ -34,5 +35,10 @@ def echo_cell(messages: Sequence[Mapping[str, Any]], offer: Offer) -> str:
     line += ["--image IMAGE"] * len(images) + ["--file FILE"] * (len(things) - len(images))
     says = brief(asked(messages)) or "Look."
     for tool in list(tools.values())[:1]:
-        says = called(tool.name, json.dumps(least(tool.parameters, "...")))
+        says = example(tool)
     return f"```\n{' '.join(line)}\n{says}\n```"
+
+
+def example(tool: ToolSpec) -> str:
+    """Return the call of a tool with the least that it takes, as code."""
+    return called(tool.name, json.dumps(least(tool.parameters, "...")))

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from nbconvo.offline.beyond import example
 from nbconvo.offline.heard import asked, enclosed, results
 from nbconvo.offline.least import least
 from nbconvo.offline.offer import NOTHING, Calls, Offer
@@ -87,8 +88,8 @@ def _arguments(code: str, tool: ToolSpec) -> str:
         return json.dumps(given, ensure_ascii=False, allow_nan=False)
     except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError):
         raise ValueError(
-            f"`{tool.name}{code.strip()}` is not called: its arguments have to be plain values "
-            f'by name, in Python\'s spelling, such as `{tool.name}(name="Oslo", days=3)`'
+            f"`{tool.name}{code.strip()}` is not called: its arguments have to be plain values in "
+            f"Python's spelling, as in `{example(tool)}`"
         ) from None
 
 

@@ -81,7 +81,9 @@ def test_what_is_no_call_of_a_tool_that_is_offered_is_said_again(text):
      'weather("Oslo")()', 'weather("Oslo") + 1', "weather(b'')", "weather(**3)"],
 )  # fmt: skip
 def test_a_call_that_cannot_be_read_is_told(line):
-    assert says(line, WEATHER).startswith(f"`{line}` is not called: ")
+    said = says(line, WEATHER)
+    assert said.startswith(f"`{line}` is not called: ")
+    assert said.endswith('`weather(city="...")`')
 
 
 def test_results_are_said_again_and_nothing_more_is_called():
