@@ -49,6 +49,9 @@ COSTS: dict[str, dict[str, Any]] = {
 #: Where a service is that is at another address for everybody.
 ADDRESSES = {"azure": "https://NAME.openai.azure.com"}
 
+#: The model that is asked where it is not the one that is asked if none is named.
+MODELS = {"offline": "echo"}
+
 _SCHEMA = SchemaSpec("Joke", {"type": "object", "properties": {}, "additionalProperties": False})
 _TOOL = ToolSpec("clock", "Tells the time.", {"type": "object", "properties": {}})
 
@@ -109,7 +112,7 @@ def _asked(
 ) -> dict[str, Any] | None:
     """Return the body of a request, or ``None`` where the service says that it can't be asked."""
     message = Message(role="user", content="?", attachments=(attached,) if attached else ())
-    model = service.default_model or "small"
+    model = MODELS.get(service.name) or service.default_model or "small"
     try:
         service.check((message,), options)
         return dict(service.request((message,), model, options).body or {})

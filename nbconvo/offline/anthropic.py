@@ -5,16 +5,22 @@ Shapes as in the types of Anthropic's Python client 2.13 for ``/v1/messages``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbconvo.offline.models import DEFAULT
+from nbconvo.offline.offer import Offer
 from nbconvo.offline.replies import Completion, pieces
 from nbconvo.offline.requests import (
     Chat,
     Refusal,
+    content_of,
     decoded,
+    functions,
     known_model,
+    offered,
+    schema_of,
     text_of,
     texts,
     whole_number,
@@ -22,20 +28,23 @@ from nbconvo.offline.requests import (
 
 __all__ = ["events", "failure", "read_messages", "whole"]
 
+_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _KINDS = {404: "not_found_error", 413: "request_too_large"}
+_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+_GROWING = {"text": ("text_delta", "text"), "tool_use": ("input_json_delta", "partial_json")}
 # What a reply of another service may have held, and the models here neither need nor read.
 _UNREAD = ("thinking", "redacted_thinking", "tool_use")
 
 
 def read_messages(data: bytes, *, counts: bool = False) -> Chat:
-    """Read the body of a request; fields that mean nothing here, tools among them, are ignored.
+    """Read the body of a request; fields that mean nothing here are ignored.
 
     Args:
         data: The body.
         counts: Whether only its tokens are to be counted; else it needs ``max_tokens``.
 
     Raises:
-        Refusal: If it is not one, holds anything but text, or the model is unknown.
+        Refusal: If it is not one, holds what no model here reads, or the model is unknown.
     """
     body = decoded(data)
     model = known_model(body.get("model") or DEFAULT)
@@ -55,13 +64,14 @@ def read_messages(data: bytes, *, counts: bool = False) -> Chat:
         stream=bool(body.get("stream")),
         max_tokens=most,
         stop=texts(body, "stop_sequences"),
+        offer=_offer(body),
     )
 
 
 def whole(completion: Completion) -> dict[str, Any]:
     """Return the reply as one object."""
     return _message(completion) | {
-        "content": [{"type": "text", "text": completion.text}],
+        "content": [block for block, _ in _blocks(completion)],
         "stop_reason": _reason(completion),
         "stop_sequence": completion.stopped_by,
     }
@@ -72,19 +82,39 @@ def events(completion: Completion) -> Iterator[dict[str, Any]]:
     message = _message(completion)
     begun = {**message, "usage": {**message["usage"], "output_tokens": 0}}
     yield {"type": "message_start", "message": begun}
-    block = {"type": "text", "text": ""}
-    yield {"type": "content_block_start", "index": 0, "content_block": block}
-    yield {"type": "ping"}
-    for piece in pieces(completion.text):
-        delta = {"type": "text_delta", "text": piece}
-        yield {"type": "content_block_delta", "index": 0, "delta": delta}
-    yield {"type": "content_block_stop", "index": 0}
+    for index, (block, grows) in enumerate(_blocks(completion)):
+        empty = {**block, "text": ""} if block["type"] == "text" else {**block, "input": {}}
+        yield {"type": "content_block_start", "index": index, "content_block": empty}
+        if index == 0:
+            yield {"type": "ping"}
+        kind, field = _GROWING[block["type"]]
+        for piece in pieces(grows):
+            delta = {"type": kind, field: piece}
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
     yield {
         "type": "message_delta",
         "delta": {"stop_reason": _reason(completion), "stop_sequence": completion.stopped_by},
         "usage": message["usage"],
     }
     yield {"type": "message_stop"}
+
+
+def _blocks(completion: Completion) -> list[tuple[dict[str, Any], str]]:
+    """Return the blocks of the reply, each with the text as which it is streamed."""
+    called = [
+        (
+            {
+                "type": "tool_use",
+                "id": call.id.replace("call_", "toolu_"),
+                "name": call.name,
+                "input": json.loads(call.arguments),
+            },
+            call.arguments,
+        )
+        for call in completion.calls
+    ]
+    return called or [({"type": "text", "text": completion.text}, completion.text)]
 
 
 def failure(refusal: Refusal, request_id: str) -> dict[str, Any]:
@@ -106,13 +136,25 @@ def _heard(message: object, param: str) -> list[Mapping[str, Any]]:
     for at, block in enumerate(content):
         kind = block.get("type") if isinstance(block, dict) else None
         if kind == "tool_result":
-            result = text_of(block.get("content"), f"{param}.content.{at}")
-            heard.append({"role": "tool", "content": result})
+            result = content_of(block.get("content"), f"{param}.content.{at}")
+            heard.append({"role": "tool", **result})
         elif kind not in _UNREAD:
             said.append(block)
     if said or not heard:
-        heard.append({"role": role, "content": text_of(said, f"{param}.content")})
+        heard.append({"role": role, **content_of(said, f"{param}.content")})
     return heard
+
+
+def _offer(body: Mapping[str, Any]) -> Offer:
+    given = body.get("tool_choice")
+    asked: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    kind = asked.get("type")
+    choice = asked.get("name", given) if kind == "tool" else _CHOICES.get(str(kind), given)
+    config = body.get("output_config")
+    form = config.get("format") if isinstance(config, dict) else None
+    schema = schema_of(form, form, "output_config.format")
+    is_parallel = not asked.get("disable_parallel_tool_use")
+    return offered(functions(body, "custom"), choice, is_parallel, schema, "input_schema")
 
 
 def _message(completion: Completion) -> dict[str, Any]:
@@ -138,4 +180,4 @@ def _message(completion: Completion) -> dict[str, Any]:
 def _reason(completion: Completion) -> str:
     if completion.stopped_by is not None:
         return "stop_sequence"
-    return "end_turn" if completion.finish_reason == "stop" else "max_tokens"
+    return _REASONS[completion.finish_reason]

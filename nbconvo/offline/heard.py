@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["asked", "brief", "instruction", "said", "speaker"]
+__all__ = ["asked", "brief", "enclosed", "instruction", "results", "said", "speaker"]
 
 # Words that open a plain request rather than name who speaks.
 _NOT_NAMES = re.compile(
@@ -33,6 +33,22 @@ def asked(messages: Sequence[Mapping[str, Any]]) -> str:
     """Return the user's last message; empty when there is none."""
     users = [message for message in messages if message.get("role") == "user"]
     return (users[-1].get("content") or "") if users else ""
+
+
+def enclosed(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what came beside words since the user's last message, told in words."""
+    return [thing for message in _last(messages) for thing in message.get("enclosed", ())]
+
+
+def results(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the results of tools that came since the user's last message."""
+    return [message["content"] for message in _last(messages) if message.get("role") == "tool"]
+
+
+def _last(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return the user's last message and all that follows it."""
+    places = [at for at, message in enumerate(messages) if message.get("role") == "user"]
+    return messages[places[-1] :] if places else messages
 
 
 def instruction(messages: Sequence[Mapping[str, Any]]) -> str:

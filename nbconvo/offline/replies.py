@@ -5,13 +5,16 @@ Shapes as in OpenAI's public API description of ``/chat/completions`` and ``/mod
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nbconvo.messages import ToolCall, paired
 from nbconvo.offline.models import MODELS
+from nbconvo.offline.offer import Calls
 from nbconvo.offline.requests import Chat, known_model
 from nbconvo.tokens import estimate
 
@@ -27,10 +30,11 @@ class Completion:
     Attributes:
         chat: The request.
         text: The text of each alternative.
-        finish_reason: ``stop``, or ``length`` when ``max_tokens`` cut the text.
+        finish_reason: ``stop``, ``tool_calls``, or ``length`` when ``max_tokens`` cut the text.
         id: The completion's id.
         created: Seconds since 1970.
         stopped_by: The stop text at which the reply ended, if it was one.
+        calls: The calls of each alternative; there is no text then.
     """
 
     chat: Chat
@@ -39,12 +43,17 @@ class Completion:
     id: str
     created: int
     stopped_by: str | None = None
+    calls: tuple[ToolCall, ...] = ()
 
     @classmethod
     def of(cls, chat: Chat, id: str, created: int) -> Completion:
         """Let the model that ``chat`` names answer."""
-        text = MODELS[chat.model](chat.messages)
-        stopped_by = None
+        text = MODELS[chat.model](chat.messages, chat.offer)
+        if not isinstance(text, str):
+            calls = _called(text, chat.max_tokens, id)
+            is_cut = len(calls) < len(text)
+            return cls(chat, "", "length" if is_cut else "tool_calls", id, created, calls=calls)
+        text, stopped_by = paired(text), None
         for stop in chat.stop:
             text, found, _ = text.partition(stop)
             stopped_by = stop if found else stopped_by
@@ -57,7 +66,8 @@ class Completion:
     def usage(self) -> dict[str, int]:
         """Estimated tokens, of the prompt and of all alternatives."""
         prompt = prompt_tokens(self.chat)
-        completion = self.chat.n * estimate(self.text)
+        calls = sum(_tokens_of(call.name, call.arguments) for call in self.calls)
+        completion = self.chat.n * (estimate(self.text) + calls)
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion,
@@ -66,7 +76,10 @@ class Completion:
 
     def whole(self) -> dict[str, Any]:
         """Return the reply as one object."""
-        message = {"role": "assistant", "content": self.text, "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": self.text, "refusal": None}
+        if self.calls:
+            called = [_call(call, call.arguments) for call in self.calls]
+            message |= {"content": None, "tool_calls": called}
         choices = [
             {
                 "index": index,
@@ -83,12 +96,17 @@ class Completion:
         yield from self._each({"role": "assistant", "content": ""})
         for piece in pieces(self.text):
             yield from self._each({"content": piece})
+        for place, call in enumerate(self.calls):
+            yield from self._each({"tool_calls": [{"index": place, **_call(call, "")}]})
+            for piece in pieces(call.arguments):
+                more = {"index": place, "function": {"arguments": piece}}
+                yield from self._each({"tool_calls": [more]})
         yield from self._each({}, self.finish_reason)
         if self.chat.include_usage:
             yield self._head("chat.completion.chunk") | {"choices": [], "usage": self.usage}
 
     def _each(
-        self, delta: Mapping[str, str], finish_reason: str | None = None
+        self, delta: Mapping[str, Any], finish_reason: str | None = None
     ) -> Iterator[dict[str, Any]]:
         for index in range(self.chat.n):
             choice = {"index": index, "delta": delta, "logprobs": None}
@@ -103,9 +121,15 @@ class Completion:
 
 def prompt_tokens(chat: Chat) -> int:
     """Return estimated tokens: 3 for each message and for the reply's start, beside the texts."""
-    return 3 + sum(
-        3 + estimate(message["role"]) + estimate(message["content"]) for message in chat.messages
+    offered = chat.offer.as_json()
+    return (
+        3 + sum(map(_of_message, chat.messages)) + (estimate(json.dumps(offered)) * bool(offered))
     )
+
+
+def _of_message(message: Mapping[str, Any]) -> int:
+    texts = (message["role"], message["content"], *message.get("enclosed", ()))
+    return 3 + sum(map(estimate, texts))
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -124,6 +148,27 @@ def _within(text: str, max_tokens: int | None) -> str:
         return text
     length = bisect_right(range(len(text)), max_tokens, key=lambda size: estimate(text[:size]))
     return text[: length - 1]
+
+
+def _call(call: ToolCall, arguments: str) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _called(calls: Calls, max_tokens: int | None, id: str) -> tuple[ToolCall, ...]:
+    """Return the first of the calls, as many as are no more than ``max_tokens``, with their ids."""
+    unique = id.rpartition("_")[2].rpartition("-")[2][:24]  # services take no more than 40 in all
+    left = max_tokens
+    found = []
+    for place, (name, arguments) in enumerate(calls):
+        if left is not None and (left := left - _tokens_of(name, arguments)) < 0:
+            break
+        found.append(ToolCall(f"call_{unique}_{place}", name, paired(arguments)))
+    return tuple(found)
+
+
+def _tokens_of(name: str, arguments: str) -> int:
+    return estimate(name) + estimate(arguments)
 
 
 def listed_model(model: str, created: int) -> dict[str, Any]:

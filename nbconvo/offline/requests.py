@@ -7,18 +7,26 @@ protocols are read with the same checks, and become the same ``Chat``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nbconvo.messages import paired
+from nbconvo.offline.enclosed import told_of
 from nbconvo.offline.models import DEFAULT, MODELS
+from nbconvo.offline.offer import ANY_OBJECT, NOTHING, Offer
+from nbconvo.specs import SchemaSpec, ToolSpec
 
 __all__ = [
     "Chat",
     "Refusal",
+    "content_of",
     "decoded",
+    "functions",
     "known_model",
+    "offered",
     "read_chat",
+    "schema_of",
     "text_of",
     "texts",
     "whole_number",
@@ -56,6 +64,7 @@ class Chat:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     n: int = 1
+    offer: Offer = NOTHING
 
 
 def read_chat(data: bytes) -> Chat:
@@ -79,6 +88,7 @@ def read_chat(data: bytes) -> Chat:
         max_tokens=min(limits, default=None),
         stop=texts(body, "stop"),
         n=whole_number(body, "n", most=128) or 1,
+        offer=_offer(body),
     )
 
 
@@ -134,25 +144,97 @@ def _messages(value: object) -> tuple[Mapping[str, Any], ...]:
 def _message(message: object, param: str) -> Mapping[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise Refusal(f"'{param}' must be an object with 'role' and 'content'", param=param)
-    return message | {"content": text_of(message.get("content"), f"{param}.content")}
+    known = {name: value for name, value in message.items() if name != "enclosed"}  # our own
+    return known | content_of(message.get("content"), f"{param}.content")
+
+
+def _offer(body: Mapping[str, Any]) -> Offer:
+    tools = [tool.get("function") for tool in functions(body, "function")]
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and isinstance(named := choice.get("function"), dict):
+        choice = named.get("name")
+    form = body.get("response_format")
+    held = form.get("json_schema") if isinstance(form, dict) else None
+    schema = schema_of(form, held, "response_format")
+    return offered(tools, choice, body.get("parallel_tool_calls"), schema)
+
+
+def functions(body: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return those of the tools that are functions, of a ``kind``: others run at services only."""
+    tools = body.get("tools") or []
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise Refusal("'tools' must be a list of objects", param="tools")
+    return [tool for tool in tools if (tool.get("type") or kind) == kind]
+
+
+def offered(
+    tools: Iterable[object],
+    choice: object,
+    parallel: object,
+    schema: SchemaSpec | None,
+    parameters: str = "parameters",
+) -> Offer:
+    """Return what is offered, if all of it is what it should be; else raise ``Refusal``."""
+    specs = []
+    for tool in tools:
+        name = tool.get("name") if isinstance(tool, dict) else None
+        takes = tool.get(parameters) or {} if isinstance(tool, dict) else None
+        if not isinstance(tool, dict) or not isinstance(name, str) or not isinstance(takes, dict):
+            raise Refusal(
+                f"a tool needs a 'name', and {parameters!r} as JSON Schema", param="tools"
+            )
+        specs.append(ToolSpec(paired(name), str(tool.get("description") or ""), takes))
+    named = [spec.name for spec in specs]
+    if not specs or choice is None:
+        choice = "auto"
+    if not isinstance(choice, str) or choice not in ("auto", "none", "required", *named):
+        raise Refusal(
+            f"'tool_choice' must be auto, none, required or one of the tools, not {choice!r}",
+            param="tool_choice",
+        )
+    return Offer(tuple(specs), choice, parallel is not False, schema)
+
+
+def schema_of(form: object, held: object, param: str) -> SchemaSpec | None:
+    """Return the schema that a reply is to keep to: that in ``held``, of a ``form`` of replies."""
+    kind = form.get("type") if isinstance(form, dict) else None
+    if kind == "json_object":
+        return ANY_OBJECT
+    if kind != "json_schema":
+        return None
+    if not isinstance(held, dict) or not isinstance(schema := held.get("schema"), dict):
+        raise Refusal(f"{param!r} needs a JSON Schema under 'schema'", param=param)
+    return SchemaSpec(str(held.get("name") or "reply"), schema, bool(held.get("strict")))
+
+
+def content_of(content: object, param: str) -> dict[str, Any]:
+    """Return a content's text, and what it encloses, if it does, told in words."""
+    if not isinstance(content, list):
+        return {"content": text_of(content, param)}
+    enclosed, texts = [], []
+    for part in content:
+        try:
+            told = told_of(part) if isinstance(part, dict) else None
+        except ValueError as error:
+            raise Refusal(str(error), param=param) from None
+        enclosed.append(paired(told)) if told else texts.append(part)
+    text = text_of(texts, param)
+    return {"content": text, "enclosed": tuple(enclosed)} if enclosed else {"content": text}
 
 
 def text_of(content: object, param: str) -> str:
     """Return a content's text: itself, or that of its parts, all of which must be texts."""
     if content is None or isinstance(content, str):
-        return _whole_characters(content or "")
+        return paired(content or "")
     if not isinstance(content, list):
         raise Refusal(f"'{param}' must be a text or a list of parts", param=param)
     return "\n".join(_part(part, param) for part in content)
 
 
-def _whole_characters(text: str) -> str:
-    """Return ``text`` with halves of surrogate pairs replaced: JSON may hold them, UTF-8 not."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _part(part: object, param: str) -> str:
     if isinstance(part, dict) and isinstance(text := part.get("text"), str):
-        return _whole_characters(text)
+        return paired(text)  # JSON may hold halves of surrogate pairs, UTF-8 not
     kind = part.get("type") if isinstance(part, dict) else part
-    raise Refusal(f"the offline models read only text, not a part {kind!r}", param=param)
+    raise Refusal(
+        f"the offline models read text, images and files, not a part {kind!r}", param=param
+    )

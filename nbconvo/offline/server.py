@@ -20,7 +20,12 @@ __all__ = ["OfflineServer"]
 
 # A reply is short, but a prompt may hold a whole conversation and its tables.
 _LARGEST_BODY = 64 * 2**20
-_PIECES = ("content_block_delta", "response.output_text.delta")  # events that hold words
+# Events that hold words.
+_PIECES = (
+    "content_block_delta",
+    "response.output_text.delta",
+    "response.function_call_arguments.delta",
+)
 _DONE = b"data: [DONE]\n\n"
 
 
@@ -214,4 +219,7 @@ def _opens_piece(event: Mapping[str, Any]) -> bool:
     if "type" in event:
         return event["type"] in _PIECES
     # The pieces of further alternatives follow at once: their number doesn't slow the stream.
-    return any(c["index"] == 0 and c["delta"].get("content") for c in event["choices"])
+    return any(
+        choice["index"] == 0 and (choice["delta"].get("content") or "tool_calls" in choice["delta"])
+        for choice in event["choices"]
+    )

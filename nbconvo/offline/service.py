@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from nbconvo.errors import ConnectionFailed, InputError
-from nbconvo.services import ChatService
+from nbconvo.messages import Message
+from nbconvo.services import ChatService, Request
+from nbconvo.services.traits import Traits
 
 if TYPE_CHECKING:
     from nbconvo.offline.server import OfflineServer
@@ -22,7 +25,9 @@ class OfflineService(ChatService):
 
     name = "offline"
     default_model = "guide"
-    features = frozenset()  # without a model there is nobody to look at a picture
+    # Only echo plays them; the others tell in words that they don't, and how to try it.
+    features = frozenset({"tools", "schema", "images", "files"})
+    traits = Traits(pdf=True)
     keyless = True
 
     def __init__(self) -> None:
@@ -60,6 +65,21 @@ class OfflineService(ChatService):
                 f"no service is connected that could have the model {model!r}: set a key such as "
                 f"OPENAI_API_KEY, or name a --service; offline there are {', '.join(MODELS)}"
             )
+
+    def request(
+        self, messages: Sequence[Message], model: str | None, options: Mapping[str, Any]
+    ) -> Request:
+        """Return the request; words that keep to no schema would only be asked to be mended.
+
+        Raises:
+            InputError: If a schema is asked of a model that doesn't fill it in.
+        """
+        if options.get("schema") is not None and model != "echo":
+            raise InputError(
+                f"offline:{model} fills in no schema, a connected model does; to try it without "
+                "one, add --model offline:echo"
+            )
+        return super().request(messages, model, options)
 
     async def open(self) -> None:
         """Start the server unless it runs on this event loop already.

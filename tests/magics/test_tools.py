@@ -114,6 +114,24 @@ def test_each_call_is_shown_and_may_be_refused(notebook, provider, monkeypatch, 
     assert last(provider)["messages"][-1]["content"] == result
 
 
+def test_without_a_model_echo_plays_tools_schemas_and_images(notebook, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda prompt: "y")
+    echo = "--model offline:echo"
+    ran = notebook.run(f'%%ask {echo} --tools weather --confirm\nweather(city="Oslo")')
+    assert ran.text.startswith("rain in Oslo")
+    assert "1 tool call" in ran.html
+    notebook.run(f'%%ask {echo} --schema Joke --to joke\n{{"text": "Eight arms."}}')
+    assert notebook.names["joke"].parsed.text == "Eight arms."
+    notebook.names["plot"] = Image.new("RGB", (8, 6), "red")
+    assert "[image/png, 8 × 6]" in notebook.run(f"%%ask {echo} --image plot\nLook:").text
+
+
+def test_a_schema_that_the_guide_cannot_fill_in_is_one_line_that_says_who_does(notebook):
+    ran = notebook.run("%%ask --model offline:guide --schema Joke\nA joke.")
+    assert isinstance(ran.error, InputError)
+    assert "add --model offline:echo" in ran.printed
+
+
 def test_an_interrupt_at_the_question_stops_the_cell(notebook, provider, monkeypatch):
     def interrupted(prompt):
         raise KeyboardInterrupt

@@ -55,8 +55,8 @@ def test_results_of_tools_are_messages_of_their_own_and_calls_are_passed_over():
     ]
 
 
-def test_tools_and_whatever_else_are_ignored():
-    tools = [{"name": "f", "input_schema": {}}]
+def test_fields_that_mean_nothing_here_are_ignored():
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
     assert read(tools=tools, thinking={"type": "adaptive"}, temperature=7) == read()
 
 
@@ -67,11 +67,16 @@ def test_tools_and_whatever_else_are_ignored():
         ({"max_tokens": 0}, "'max_tokens' must be a whole number above 0"),
         ({"messages": []}, "'messages' must be a list"),
         ({"messages": ["hi"]}, r"'messages\.0' must be an object"),
-        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "only text.*'image'"),
-        ({"messages": [{"role": "user", "content": [{"type": ["text"]}]}]}, "only text"),
-        ({"messages": [{"role": "user", "content": ["hi"]}]}, "only text"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image"}]}]},
+            "text, images and files.*'image'",
+        ),
+        ({"messages": [{"role": "user", "content": [{"type": ["text"]}]}]}, "images and files"),
+        ({"messages": [{"role": "user", "content": ["hi"]}]}, "images and files"),
         ({"messages": [{"role": "user", "content": 7}]}, "must be a text"),
         ({"stop_sequences": 7}, "'stop_sequences' must be"),
+        ({"tools": [{"name": "f"}], "tool_choice": {"type": ["any"]}}, "'tool_choice' must be"),
+        ({"tools": [{"name": "f"}], "tool_choice": {"type": "tool"}}, "'tool_choice' must be"),
         ({"model": "claude-haiku-5-5"}, "the models are guide, echo, eliza"),
     ],
 )

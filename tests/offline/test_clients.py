@@ -173,8 +173,9 @@ def test_anthropic_sees_errors_as_what_they_are(anthropic):
         anthropic.messages.create(model="claude-haiku-5-5", max_tokens=9, messages=HELLO)
     assert missing.value.body["error"]["type"] == "not_found_error"
     assert missing.value.request_id == missing.value.body["request_id"]
-    picture = {"type": "image", "source": {"type": "url", "url": "http://127.0.0.1/a.png"}}
-    with pytest.raises(module.BadRequestError, match="read only text"):
+    source = {"type": "base64", "media_type": "image/png", "data": "AA=="}
+    picture = {"type": "image", "source": source}
+    with pytest.raises(module.BadRequestError, match="cannot be read"):
         anthropic.messages.create(
             model="echo", max_tokens=9, messages=[{"role": "user", "content": [picture]}]
         )

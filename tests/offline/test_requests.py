@@ -78,10 +78,46 @@ def test_a_bad_request_is_refused_with_its_reason(data, part):
     assert part in error.body["error"]["message"]
 
 
-def test_an_image_is_refused_and_not_passed_over():
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
-    error = refusal({"messages": [{"role": "user", "content": [image]}]})
-    assert "'image_url'" in error.body["error"]["message"]
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"type": "input_audio", "input_audio": {"data": ""}}, "not a part 'input_audio'"),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}, "cannot be"),
+        (
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,A"}},
+            "not valid base64",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_not_passed_over(part, says):
+    error = refusal({"messages": [{"role": "user", "content": [part]}]})
+    assert says in error.body["error"]["message"]
+
+
+def test_what_is_no_field_of_a_message_is_not_taken_for_an_image():
+    message = {"role": "user", "content": "x", "enclosed": 7}
+    assert "enclosed" not in read(messages=[message]).messages[0]
+
+
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [
+        ({"tools": 7}, "'tools' must be a list"),
+        ({"tools": [{"type": "function"}]}, "a tool needs a 'name'"),
+        ({"tools": [WEATHER], "tool_choice": "news"}, "one of the tools, not 'news'"),
+        ({"tools": [WEATHER], "tool_choice": {"type": "function"}}, "one of the tools, not {"),
+        ({"response_format": {"type": "json_schema"}}, "needs a JSON Schema"),
+    ],
+)
+def test_an_offer_that_is_none_is_refused_with_its_reason(body, part):
+    assert part in refusal({"messages": HELLO, **body}).body["error"]["message"]
+
+
+def test_tools_that_are_no_functions_are_passed_over():
+    assert read(tools=[{"type": "custom", "custom": {"name": "f"}}], tool_choice="f") == read()
 
 
 @pytest.mark.parametrize("model", ["gpt-5", "offline:guide", 7])

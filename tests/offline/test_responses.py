@@ -49,8 +49,8 @@ def test_items_are_heard_but_for_reasoning_and_calls():
     ]
 
 
-def test_tools_and_whatever_else_are_ignored():
-    assert read(tools=[{"type": "function", "name": "f"}], store=True, temperature=7) == read()
+def test_fields_that_mean_nothing_here_are_ignored():
+    assert read(tools=[{"type": "web_search"}], store=True, temperature=7) == read()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_tools_and_whatever_else_are_ignored():
         ({"input": ["hi"]}, r"'input\[0\]' must be an object"),
         ({"input": [{"type": "item_reference", "id": "a"}]}, r"'input\[0\]' must be a message"),
         ({"input": [{"type": ["message"]}]}, r"'input\[0\]' must be a message"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "only text"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "images and files"),
         ({"max_output_tokens": 0}, "'max_output_tokens' must be a whole number above 0"),
         ({"previous_response_id": "resp_0"}, "'previous_response_id' leads nowhere"),
         ({"conversation": {"id": "conv_0"}}, "'conversation' leads nowhere"),

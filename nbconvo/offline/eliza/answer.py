@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nbconvo.offline.beyond import echo_cell, named
 from nbconvo.offline.eliza.rules import EARLIER, GREETINGS, OTHERWISE, RULES, SILENCE, Rule
 from nbconvo.offline.heard import asked, instruction, said, speaker
+from nbconvo.offline.offer import NOTHING, Offer
 
 __all__ = ["reflect", "reply"]
 
@@ -45,14 +47,25 @@ _ROLE = rf"(?:an?|the)\s+(?P<role>[\w'-]+(?:\s[\w'-]+){{0,2}}?){_END}"
 _PART = re.compile(f"{_CUE}(?:{_NAME}|{_ROLE})")
 
 
-def reply(messages: Sequence[Mapping[str, Any]]) -> str:
+def reply(messages: Sequence[Mapping[str, Any]], offer: Offer = NOTHING) -> str:
     """Return what a listener would say to the last user message, by the first rule that fits."""
     text = _plain(speaker(asked(messages))[1])
     if not re.search(r"\w", text):
-        return SILENCE
+        return SILENCE + _aside(messages, offer)
     earlier = [_plain(speaker(turn)[1]) for turn in said(messages, "user")[:-1]]
     answer = _by_rule(text, earlier) or _otherwise(earlier)
-    return _signed(answer, instruction(messages), first=not earlier)
+    return _signed(answer, instruction(messages), first=not earlier) + _aside(messages, offer)
+
+
+def _aside(messages: Sequence[Mapping[str, Any]], offer: Offer) -> str:
+    """Say, once, of what else came that these rules have no use for it, and who has."""
+    things, cell = named(messages, offer), echo_cell(messages, offer)
+    if not things or any(cell in turn for turn in said(messages, "assistant")):
+        return ""
+    return (
+        f"\n\n*Rules for words made this reply; they have no use for {things}. `offline:echo` "
+        f"plays it:*\n\n{cell}\n\n*`%convo services` lists what a model can be connected from.*"
+    )
 
 
 def reflect(text: str) -> str:

@@ -1,7 +1,7 @@
 """The model ``guide``: says that no model is connected, and helps with nbconvo itself.
 
 It is what a session talks to when no service is configured. What it knows stands in the topics of
-``services``, ``magics`` and ``more``; here it finds out what was asked.
+``services``, ``magics``, ``beyond`` and ``more``; here it finds out what was asked.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nbconvo.offline.beyond import echo_cell, named
+from nbconvo.offline.guide.beyond import BEYOND
 from nbconvo.offline.guide.magics import MAGICS
 from nbconvo.offline.guide.more import MORE
 from nbconvo.offline.guide.services import SERVICES
 from nbconvo.offline.guide.topic import SURE, nearest
-from nbconvo.offline.guide.turns import in_exchange, not_connected, so_far, task
+from nbconvo.offline.guide.turns import beyond_words, in_exchange, not_connected, so_far, task
 from nbconvo.offline.heard import asked, said, speaker
+from nbconvo.offline.offer import NOTHING, Offer
 
 __all__ = ["FIRST_LINE", "TOPICS", "reply"]
 
 FIRST_LINE = "*No model is connected: this is nbconvo's offline guide.*"
-TOPICS = SERVICES + MAGICS + MORE
+TOPICS = SERVICES + MAGICS + BEYOND + MORE
 
 _VERB = re.compile(
     r"\W*(?:please |can you |could you |now |then )*(?:write|compose|translate|summari[sz]e|draft|"
@@ -45,12 +48,12 @@ _AGAIN = re.compile(
 )
 
 
-def reply(messages: Sequence[Mapping[str, Any]]) -> str:
+def reply(messages: Sequence[Mapping[str, Any]], offer: Offer = NOTHING) -> str:
     """Return the guide's answer to the last user message, below the line that says who answers."""
-    return f"{FIRST_LINE}\n\n{_answer(messages)}"
+    return f"{FIRST_LINE}\n\n{_answer(messages, offer)}"
 
 
-def _answer(messages: Sequence[Mapping[str, Any]]) -> str:
+def _answer(messages: Sequence[Mapping[str, Any]], offer: Offer) -> str:
     text = asked(messages)
     name, words = speaker(text)
     if name is not None and (question := _own_question(text)):
@@ -63,6 +66,8 @@ def _answer(messages: Sequence[Mapping[str, Any]]) -> str:
         topic, score = nearest(text, TOPICS)
     if _SO_FAR.search(text):
         return so_far(messages)
+    if score < SURE and (things := named(messages, offer)):
+        return beyond_words(messages, things, echo_cell(messages, offer))
     if _is_task(text, score):
         return task(messages, text)
     if topic is None:

@@ -9,7 +9,7 @@ from typing import Any
 from nbconvo.offline.heard import asked, brief, instruction, said, speaker
 from nbconvo.tokens import estimate
 
-__all__ = ["in_exchange", "not_connected", "so_far", "task"]
+__all__ = ["beyond_words", "in_exchange", "not_connected", "so_far", "task"]
 
 _JOKE = (
     "A notebook walks into a bar. “You look out of order,” says the bartender. "
@@ -66,6 +66,15 @@ def not_connected(messages: Sequence[Mapping[str, Any]]) -> str:
         "The whole notebook runs unchanged once there is one.",
     )
     return f"{openings[turn % len(openings)]} {_way(messages)}"
+
+
+def beyond_words(messages: Sequence[Mapping[str, Any]], things: str, cell: str) -> str:
+    """Say that ``things`` take a model, which ``cell`` plays them, and how to connect one."""
+    return (
+        f"With your words came {things}. I have only words: that takes a model. Without one, "
+        f"`offline:echo` plays it, by what you write and without understanding it:\n\n{cell}\n\n"
+        f"{_way(messages)}"
+    )
 
 
 def _way(messages: Sequence[Mapping[str, Any]]) -> str:
