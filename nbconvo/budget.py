@@ -34,9 +34,10 @@ class Budget:
     def check(self, cost: float | None, model: str) -> None:
         """Raise ``BudgetExceeded`` if a request of so many dollars does not fit in.
 
-        ``None`` is an unknown cost, which fits into no limit: it could not be kept.
+        ``None`` is an unknown cost, which fits into no limit: it could not be kept. What costs
+        nothing fits into each, one that is spent too.
         """
-        if self.limit is None:
+        if self.limit is None or cost == 0:
             return
         if cost is None:
             raise BudgetExceeded(

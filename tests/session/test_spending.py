@@ -56,6 +56,15 @@ async def test_a_budget_of_nothing_refuses_all_that_costs(provider):
     assert len(provider.requests) == 0
 
 
+async def test_a_budget_that_is_passed_lets_what_costs_nothing_answer(provider):
+    provider.reply("x", usage=USAGE)
+    session = Session(service=priced(provider, (0.0, 2.0)), model="m")
+    await session.ask("hi")
+    session.set_budget(1)
+    session.set_service(priced(provider, (0, 0)), "m")
+    assert (await session.ask("hi")).cost == 0
+
+
 async def test_under_a_budget_an_unknown_price_is_refused(provider):
     session = Session(service=priced(provider), model="no-such-model", budget=5)
     with pytest.raises(BudgetExceeded):
