@@ -202,6 +202,8 @@ class Message:
         attachments: Images and files that go along with a user's message.
         carried: Blocks of a reply that go back to the service unchanged: pairs of the protocol
             that understands the block, and the block.
+        turn_usage: What all requests of its turn took, where a reply took more than one: calls of
+            tools and repairs lead to it, whose messages have a usage of their own.
     """
 
     role: Role
@@ -221,12 +223,18 @@ class Message:
     failed: bool = False
     attachments: tuple[Attachment, ...] = ()
     carried: tuple[tuple[str, Mapping[str, Any]], ...] = field(default=(), repr=False)
+    turn_usage: Usage | None = None
 
     @property
     def is_step(self) -> bool:
         """Whether it only leads to a reply: it calls tools, or is what came of that."""
         return self.role == "tool" or bool(self.calls)
 
+    @property
+    def took(self) -> Usage | None:
+        """What it took to come by it, if anything is known of that."""
+        return self.turn_usage or self.usage
+
     def copied(self, cell: Cell | None) -> Message:
         """Return a copy for another place: it was not asked again, so it takes no usage along."""
-        return replace(self, id=new_id(), usage=None, cell=cell)
+        return replace(self, id=new_id(), usage=None, turn_usage=None, cell=cell)

@@ -13,13 +13,14 @@ def footer(message: Message) -> tuple[str, ...]:
     """Return what a reply's message tells about its making, each fact a few words.
 
     Service and model, tokens (``~`` where estimated), seconds, cost where it is known, and
-    the reason of its end unless that is ``stop``.
+    the reason of its end unless that is ``stop``. Tokens and cost are those of the whole turn.
     """
+    took = message.took
     facts = (
         ":".join(part for part in (message.service, message.model) if part),
-        _tokens(message.usage) if message.usage else "",
+        _tokens(took) if took else "",
         "" if message.seconds is None else seconds(message.seconds),
-        cost(message.usage) if message.usage else "",
+        cost(took) if took else "",
         "" if message.finish_reason == "stop" else message.finish_reason or "",
     )
     # The service names its model and its reasons: in a terminal these could be escapes.

@@ -178,8 +178,8 @@ def _metadata(columns: Sequence[Column]) -> dict[str, Any]:
                     "service": message.service,
                     "model": message.model,
                     "finish_reason": message.finish_reason,
-                    "input_tokens": message.usage.input_tokens if message.usage else None,
-                    "output_tokens": message.usage.output_tokens if message.usage else None,
+                    "input_tokens": message.took.input_tokens if message.took else None,
+                    "output_tokens": message.took.output_tokens if message.took else None,
                     "replayed": False,
                 }
                 for message in replies

@@ -25,7 +25,9 @@ _NAMES: dict[type[Any], tuple[str, ...]] = {
     for kind in (Message, Cell, Usage, ToolCall, Attachment)
 }
 _REQUIRED = frozenset({"role", "content", "id", "created"})
-_NOT_TEXT = frozenset({"cell", "usage", "seconds", "calls", "failed", "carried", "attachments"})
+_NOT_TEXT = frozenset(
+    {"cell", "usage", "turn_usage", "seconds", "calls", "failed", "carried", "attachments"}
+)
 _SELDOM = frozenset({"reasoning", "calls", "failed", "carried", "attachments"})
 # Lone surrogates cannot be written as UTF-8; the others end a line for str.splitlines().
 _ESCAPED = re.compile(r"[\ud800-\udfff\x85\u2028\u2029]")
@@ -44,8 +46,9 @@ def encode_message(message: Message, parent: str | None = None) -> dict[str, Any
     data["created"] = message.created.isoformat()
     if message.cell is not None:
         data["cell"] = _told(message.cell)
-    if message.usage is not None:
-        data["usage"] = _told(message.usage)
+    for name, usage in (("usage", message.usage), ("turn_usage", message.turn_usage)):
+        if usage is not None:
+            data[name] = _told(usage)
     if message.calls:
         data["calls"] = [_told(call) for call in message.calls]
     if message.attachments:
@@ -77,7 +80,7 @@ def decode_message(
         raise LogError("not a message")
     try:
         known["created"] = datetime.fromisoformat(known["created"])
-        for name, kind in (("cell", Cell), ("usage", Usage)):
+        for name, kind in (("cell", Cell), ("usage", Usage), ("turn_usage", Usage)):
             if name in known:
                 known[name] = _made(kind, known[name])
         known["calls"] = tuple(_made(ToolCall, call) for call in known.get("calls", ()))

@@ -62,9 +62,8 @@ class Reply(str):
 
     @property
     def usage(self) -> Usage:
-        """Tokens that it took, those of its steps included."""
-        told = (message.usage for message in (*self.steps, self.message))
-        return sum((usage for usage in told if usage is not None), Usage())
+        """Tokens that it took, those of its steps and repairs included."""
+        return self.message.took or Usage()
 
     @property
     def cost(self) -> float | None:

@@ -196,7 +196,7 @@ class Rounds:
 
     def _put_away(self, reply: Message) -> None:
         """Let a reply be one of the steps; another is to come."""
-        step = replace(reply, id=new_id())
+        step = replace(reply, id=new_id(), turn_usage=None)
         self.said.append(step)
         self._sent.append(step)
         self._tally.next_round(step)
@@ -210,7 +210,7 @@ class Rounds:
             )
 
     def _ask_to_mend(self, reply: Message, error: Misfit) -> None:
-        unfit = replace(reply, id=new_id())
+        unfit = replace(reply, id=new_id(), turn_usage=None)
         self.unfit.append(unfit)
         please = f"This does not keep to the schema: {error}. Give the whole answer again, as JSON."
         # In plain words, whichever way it was asked for: a call would want a result.

@@ -26,6 +26,7 @@ class Tally:
         notice: Why nothing is coming just now, in words; ``None`` when something is.
         steps: What was said on the way to the reply, in order: calls of tools and their results,
             and replies that were to be mended.
+        spent: What the replies before this one took, if there were any.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -38,6 +39,7 @@ class Tally:
     notice: str | None = None
     steps: tuple[Message, ...] = ()
     usage: Usage | None = None
+    spent: Usage | None = None
     model: str | None = None
     sent: float = field(init=False)
 
@@ -69,8 +71,15 @@ class Tally:
         """Begin with another reply, which will have the id; ``steps`` lead to it."""
         for found in (self.texts, self.reasonings, self.reasons, self.calls, self.carried):
             found.clear()
+        self.spent = self.turn_usage()
         self.usage, self.steps = None, self.steps + steps
         self.begin()
+
+    def turn_usage(self) -> Usage | None:
+        """Return what all replies took, this one included."""
+        if self.spent is None or self.usage is None:
+            return self.spent or self.usage
+        return self.spent + self.usage
 
     def become(self, text: str) -> None:
         """Take ``text`` for the reply: it came as the arguments of a call."""
@@ -112,6 +121,7 @@ class Tally:
                 service=service,
                 model=self.model or model,
                 usage=self.usage if index == indices[0] else None,
+                turn_usage=self.turn_usage() if self.spent and index == indices[0] else None,
                 finish_reason=reason or self._reason(index),
                 seconds=seconds,
                 reasoning=self.reasonings.get(index, ""),

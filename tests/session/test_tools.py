@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from nbconvo import Session, log
+from nbconvo import Session, cards, log
 from nbconvo.errors import Halted, InputError, ProtocolError, ServerFailed, Unfit
 
 
@@ -120,6 +120,42 @@ async def test_the_seconds_of_a_reply_are_not_those_of_the_calls_before_it(provi
     provider.reply("Done.")
     reply = await session.ask("go")
     assert reply.message.seconds < 100
+
+
+USAGE = {"prompt_tokens": 10, "completion_tokens": 1, "cost": 0.25}
+
+
+async def test_the_line_below_a_reply_tells_what_the_whole_turn_took(provider, session, tmp_path):
+    session.set_dir(tmp_path)
+    provider.reply("", calls=[("weather", {"city": "Oslo"})], usage=USAGE)
+    provider.reply("no", usage=USAGE)
+    provider.reply('{"text": "rain"}', usage=USAGE)
+    reply = await session.ask("a joke", schema=Joke)
+    assert (reply.usage.requests, reply.cost) == (3, 0.75)
+    for message in (reply.message, session.last.message, log_of(tmp_path).last):
+        foot = cards.footer(message)
+        assert "in 30 + out 3 tokens" in foot
+        assert "$0.75" in foot
+    assert session.usage == reply.usage == log_of(tmp_path).usage
+
+
+def log_of(directory):
+    (file,) = directory.glob("*.jsonl")
+    return log.read(file).conversation
+
+
+async def test_a_stopped_reply_tells_what_came_before_it_too(provider, session):
+    hold = threading.Event()
+    provider.reply("", calls=[("weather", {"city": "Oslo"})], usage=USAGE)
+    provider.reply("half a reply", hold=hold)
+    stream = session.stream("go")
+    async for delta in stream:
+        if delta.text:
+            break
+    await stream.aclose()
+    hold.set()
+    assert session.last.usage == session.usage
+    assert session.usage.requests == 2
 
 
 async def test_a_later_ask_sends_the_calls_and_their_results_along(provider, session):
