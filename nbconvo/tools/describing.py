@@ -56,12 +56,13 @@ class Tool:
 
     @property
     def is_async(self) -> bool:
-        """Whether calling it returns what is to be awaited."""
+        """Whether calling it returns what is to be awaited, or an async generator."""
         called = inspect.unwrap(self.function)
         while isinstance(called, functools.partial):
             called = called.func
-        return inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(
-            getattr(called, "__call__", None)  # noqa: B004
+        return any(
+            inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
+            for one in (called, getattr(called, "__call__", None))  # noqa: B004
         )
 
     def bound(self, arguments: str) -> tuple[list[Any], dict[str, Any]]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import inspect
 import json
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,16 +12,15 @@ from typing import Any
 
 from nbconvo.context import as_text, is_table
 from nbconvo.errors import InputError, nearest
-from nbconvo.keys import scrub
 from nbconvo.messages import Message, ToolCall
 from nbconvo.schemas import Misfit
 from nbconvo.specs import ToolSpec
 from nbconvo.spelling import called
 from nbconvo.tools.describing import Tool, tool_of
+from nbconvo.tools.outcomes import outcome, told
 
-__all__ = ["Call", "Result", "Toolbox", "outcome"]
+__all__ = ["Call", "Result", "Toolbox"]
 
-_LONGEST_ERROR = 2000  # characters of an exception's text that a model is told
 _LONGEST_RESULT = 100_000  # characters of a result that a model is told
 
 
@@ -134,9 +130,9 @@ class Toolbox:
             said = str(error)
         except TimeoutError as error:
             is_ours = time.monotonic() - began >= self.timeout
-            said = f"it took longer than {self.timeout:g} s" if is_ours else _spelled(error)
+            said = f"it took longer than {self.timeout:g} s" if is_ours else told(error)
         except Exception as error:  # the user's function may raise anything
-            said = _spelled(error)
+            said = told(error)
         return Result(f"error: {said}", failed=True, seconds=time.monotonic() - began)
 
     async def _called(self, tool: Tool, positional: Sequence[Any], named: dict[str, Any]) -> Any:
@@ -166,78 +162,6 @@ def _shown(call: ToolCall) -> Call:
     return Call(call.name, found)
 
 
-async def outcome(
-    function: Callable[[], Any],
-    *,
-    is_async: bool = False,
-    loop: asyncio.AbstractEventLoop | None = None,
-) -> Any:
-    """Call a function of the user, and return what comes of it; no event loop ends with it.
-
-    Args:
-        function: What to call: in a thread of its own, unless it ``is_async``.
-        is_async: Whether what it returns is known to be awaited.
-        loop: Where coroutines run; ``None`` is the event loop that this runs on.
-    """
-    value: Any = None
-    if not is_async:
-        value = await _in_thread(function)
-        if not inspect.isawaitable(value):
-            return value
-
-    async def call() -> Any:  # what the function makes before its first await is that loop's
-        try:
-            return await (function() if is_async else value)
-        except (SystemExit, KeyboardInterrupt) as error:  # they would end the event loop
-            raise RuntimeError(_spelled(error)) from None
-        except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise
-            raise RuntimeError(_spelled(error)) from None  # its own, nobody stops it
-
-    if loop is None or loop is asyncio.get_running_loop():
-        return await call()
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), loop))
-
-
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Run ``function`` in a thread of its own and return its result.
-
-    A thread of a pool would not do: Python waits for these at its end, and a function that never
-    returns would keep it from ending.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(value: Any, error: BaseException | None) -> None:
-        if done.done():  # it took too long, and nobody waits any more
-            return
-        if error is None:
-            done.set_result(value)
-        else:
-            done.set_exception(error)
-
-    def run() -> None:
-        value: Any = None
-        failed: BaseException | None = None
-        try:
-            value = context.run(function)
-        except Exception as error:
-            failed = error
-        except BaseException as error:  # SystemExit and the like must not end the event loop
-            failed = RuntimeError(_spelled(error))
-        if isinstance(failed, StopIteration):  # which no future takes
-            failed = RuntimeError(_spelled(failed))
-        try:
-            loop.call_soon_threadsafe(settle, value, failed)
-        except RuntimeError:  # the loop was closed meanwhile
-            return
-
-    threading.Thread(target=run, name="nbconvo-tool", daemon=True).start()
-    return await done
-
-
 def _text(value: Any) -> str:
     """Return a result as a model reads it: text as it is, a table as Markdown, else JSON."""
     import pydantic_core
@@ -257,9 +181,3 @@ def _bounded(text: str) -> str:
         return text
     kept = f"the first {_LONGEST_RESULT:,} of {len(text):,} characters"
     return f"{text[:_LONGEST_RESULT]}\n[cut: {kept}]"
-
-
-def _spelled(error: BaseException) -> str:
-    said = scrub(str(error))
-    name = type(error).__name__
-    return f"{name}: {said}"[:_LONGEST_ERROR] if said else name

@@ -201,6 +201,53 @@ async def test_bytes_are_told_by_their_number(value):
     assert (message.content, message.failed) == ("2 bytes", False)
 
 
+async def test_what_a_generator_yields_is_the_result_as_a_list():
+    def count(n: int):
+        yield from range(n)
+
+    async def count_async(n: int):
+        for number in range(n):
+            yield number
+
+    def squares(n: int):
+        return (number**2 for number in range(n))
+
+    names = ("count", "count_async", "squares")
+    found = await ran(count, count_async, squares, calls=[call(n, '{"n": 3}') for n in names])
+    assert [message.content for message in found] == ["[0,1,2]", "[0,1,2]", "[0,1,4]"]
+
+
+async def test_of_a_generator_without_an_end_the_beginning_is_told():
+    def forever():
+        while True:
+            yield 1
+
+    async def forever_async():
+        while True:
+            yield 1
+
+    found = await ran(forever, forever_async, calls=[call("forever"), call("forever_async")])
+    assert [message.failed for message in found] == [False, False]
+    assert all(message.content.startswith("[1,1,1,") for message in found)
+
+
+async def test_a_generator_that_takes_too_long_is_left_at_its_next_item():
+    late, ended = threading.Event(), threading.Event()
+
+    def slow():
+        try:
+            late.wait(5)
+            yield 1
+            yield 2
+        except GeneratorExit:
+            ended.set()
+
+    (message,) = await ran(slow, calls=[call("slow")], timeout=0.05)
+    assert message.content == "error: it took longer than 0.05 s"
+    late.set()
+    assert await asyncio.to_thread(ended.wait, 5)
+
+
 async def test_a_figure_is_told_in_words():
     from matplotlib.figure import Figure
 
