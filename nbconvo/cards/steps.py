@@ -32,13 +32,16 @@ def why(reasoning: str, steps: Sequence[Message] = ()) -> str:
 
 def _summary(reasoning: str, steps: Sequence[Message]) -> Iterator[str]:
     calls = sum(len(step.calls) for step in steps)
-    failed = sum(step.failed for step in steps)
+    refused = sum(step.failed and step.finish_reason == "refused" for step in steps)
+    failed = sum(step.failed for step in steps) - refused
     if reasoning.strip() or any(step.reasoning.strip() for step in steps) or not calls:
         yield "reasoning"
     if calls:
         yield f"{calls} tool call{'s' * (calls != 1)}"
     if failed:
         yield f"{failed} failed"
+    if refused:
+        yield f"{refused} not allowed"
 
 
 def _steps(steps: Sequence[Message]) -> Iterator[str]:

@@ -22,7 +22,7 @@ def show(
     screen: Screen,
     columns: list[Column],
     names: Sequence[str | None] = (),
-    allowed: Callable[[Question], bool] = lambda _: False,
+    allowed: Callable[[Question], bool | None] = lambda _: None,
 ) -> None:
     """Paint what comes until it ends; afterwards the columns hold the replies and errors.
 

@@ -14,8 +14,11 @@ __all__ = ["allowed"]
 _LONGEST = 2_000  # characters of a call that are shown
 
 
-def allowed(question: Question) -> bool:
-    """Show what would run, and return whether the user types yes; an interrupt stops the cell."""
+def allowed(question: Question) -> bool | None:
+    """Show what would run, and return whether the user types yes; an interrupt stops the cell.
+
+    ``None`` says that nobody can type anything here.
+    """
     who = question.speaker or "the model"
     call = " ".join(plain(str(question.call)).split())
     shown = call if len(call) <= _LONGEST else f"{call[:_LONGEST]} …"
@@ -27,7 +30,7 @@ def allowed(question: Question) -> bool:
         return False
     except (EOFError, RuntimeError):  # no terminal, or a front end that takes no input
         print(f"nobody can be asked here whether to run {shown}: not allowed")
-        return False
+        return None
     return said.strip().lower() in {"y", "yes"}
 
 

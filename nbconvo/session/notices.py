@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbconvo.messages import ToolCall
-from nbconvo.spelling import called
-
-__all__ = ["now_running"]
+__all__ = ["may_run", "now_running"]
 
 _MOST, _LONGEST = 4, 120  # calls, and characters of one, that are shown
 
 
-def now_running(calls: Sequence[ToolCall]) -> str:
-    """Return which calls are running, as code, in a line."""
-    shown = ", ".join(_short(called(call.name, call.arguments)) for call in calls[:_MOST])
+def may_run(call: str) -> str:
+    """Return that somebody is asked about a call, given as code, in a line."""
+    return f"may {_short(call)} run?"
+
+
+def now_running(calls: Sequence[str]) -> str:
+    """Return which calls, given as code, are running, in a line."""
+    shown = ", ".join(map(_short, calls[:_MOST]))
     more = len(calls) - _MOST
     return f"running {shown}" + (f" and {more} more" if more > 0 else "")
 

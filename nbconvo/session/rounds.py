@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,8 +14,9 @@ from nbconvo.errors import ProtocolError, Unfit
 from nbconvo.messages import Delta, Message, new_id
 from nbconvo.schemas import Form, Misfit
 from nbconvo.session.ask import Ask
-from nbconvo.session.notices import now_running
+from nbconvo.session.notices import may_run, now_running
 from nbconvo.session.tally import Tally
+from nbconvo.spelling import called
 from nbconvo.tools import Call, outcome
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ class Question:
 
     speaker: str | None
     call: Call
-    _answer: asyncio.Future[bool] = field(repr=False)
+    _answer: asyncio.Future[bool | None] = field(repr=False)
 
-    def answer(self, allowed: bool) -> None:
-        """Let it run, or not; a second answer counts for nothing."""
+    def answer(self, allowed: bool | None) -> None:
+        """Let it run, or not; ``None`` says that nobody can tell. A second answer is too late."""
 
         def settle() -> None:
             if not self._answer.done():
@@ -72,7 +73,7 @@ class Rounds:
         self.unfit: list[Message] = []
         self.parsed: Any = None
         self._asked = len(self.said)
-        self._questions: asyncio.Queue[Question]
+        self._asking: asyncio.Queue[Delta | Question]
 
     @property
     def steps(self) -> tuple[Message, ...]:
@@ -163,21 +164,22 @@ class Rounds:
     async def _run_tools(self, reply: Message) -> AsyncGenerator[Delta | Question]:
         """Run what the reply calls; yield the questions that come up, and then the results."""
         self._put_away(reply)
-        yield self._notice(now_running(reply.calls))
-        self._questions = asyncio.Queue()
+        if not self._ask.profile.confirm:
+            yield self._notice(now_running([called(c.name, c.arguments) for c in reply.calls]))
+        self._asking = asyncio.Queue()
         box = replace(self._ask.profile.toolbox, confirm=self._confirm(), loop=self._ask.loop)
         running = asyncio.ensure_future(box.run(reply.calls))
-        question: asyncio.Task[Question] | None = None
+        asking: asyncio.Task[Delta | Question] | None = None
         try:
             while not running.done():
-                question = question or asyncio.ensure_future(self._questions.get())
-                await asyncio.wait({running, question}, return_when=asyncio.FIRST_COMPLETED)
-                if question.done():
-                    yield question.result()
-                    question = None
+                asking = asking or asyncio.ensure_future(self._asking.get())
+                await asyncio.wait({running, asking}, return_when=asyncio.FIRST_COMPLETED)
+                if asking.done():
+                    yield asking.result()
+                    asking = None
             results = running.result()
         finally:
-            for task in (running, question):
+            for task in (running, asking):
                 if task is not None:
                     task.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -218,22 +220,33 @@ class Rounds:
         self._sent += [said, Message(role="user", content=please)]
         self._tally.next_round(unfit)
 
-    def _confirm(self) -> Any:
+    def _confirm(self) -> Callable[[Call], Awaitable[bool | None]] | None:
+        """Return what asks about a call, one at a time, and says so to whoever reads the turn."""
+        if not self._ask.profile.confirm:
+            return None
+        allowed: list[str] = []
+        one_at_a_time = asyncio.Lock()
+
+        async def confirmed(call: Call) -> bool | None:
+            async with one_at_a_time:
+                answer = await self._answered(call)
+                if answer:
+                    allowed.append(str(call))
+                self._asking.put_nowait(self._notice(now_running(allowed) if allowed else ""))
+                return answer
+
+        return confirmed
+
+    async def _answered(self, call: Call) -> bool | None:
         confirm = self._ask.profile.confirm
+        if not callable(confirm) and not self._ask.answers:
+            return None
+        self._asking.put_nowait(self._notice(may_run(str(call))))
         if callable(confirm):
-
-            async def by_function(call: Call) -> bool:
-                # In a thread: it may well wait for somebody, and no other request must.
-                return bool(await outcome(partial(confirm, call)))
-
-            return by_function
-        return self._by_question if confirm else None
-
-    async def _by_question(self, call: Call) -> bool:
-        if not self._ask.answers:
-            return False
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._questions.put_nowait(Question(self._ask.name, call, answer))
+            # In a thread: it may well wait for somebody, and no other request must.
+            return bool(await outcome(partial(confirm, call)))
+        answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        self._asking.put_nowait(Question(self._ask.name, call, answer))
         return await answer
 
 

@@ -23,6 +23,9 @@ __all__ = ["Call", "Result", "Toolbox"]
 
 _LONGEST_RESULT = 100_000  # characters of a result that a model is told
 
+_REFUSED = "the user did not allow this call"
+_NOBODY = "not run: nobody could be asked whether to allow this call"
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -47,11 +50,13 @@ class Result:
     Attributes:
         text: The value as text, or why there is none.
         failed: Whether it is the latter.
+        refused: Whether that is so because nobody allowed it.
         seconds: How long it took.
     """
 
     text: str
     failed: bool = False
+    refused: bool = False
     seconds: float = 0.0
 
 
@@ -63,14 +68,15 @@ class Toolbox:
         tools: The tools; nothing else is ever called.
         timeout: Seconds that one call may take.
         rounds: How often the model may call tools before it has to answer.
-        confirm: Asked before each call whether it may run; ``None`` lets all run.
+        confirm: Asked before each call whether it may run, and returns ``None`` where nobody can
+            tell; without it, all run.
         loop: The event loop on which async tools run; ``None`` is that of the I/O thread.
     """
 
     tools: tuple[Tool, ...] = ()
     timeout: float = 60.0
     rounds: int = 10
-    confirm: Callable[[Call], Awaitable[bool]] | None = None
+    confirm: Callable[[Call], Awaitable[bool | None]] | None = None
     loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
@@ -110,6 +116,7 @@ class Toolbox:
                 name=call.name,
                 call_id=call.id,
                 failed=result.failed,
+                finish_reason="refused" if result.refused else None,
                 seconds=round(result.seconds, 3),
             )
             for call, result in zip(calls, results, strict=True)
@@ -120,8 +127,8 @@ class Toolbox:
         try:
             tool = self._tool(call.name)
             positional, named = tool.bound(call.arguments)
-            if self.confirm is not None and not await self.confirm(_shown(call)):
-                return Result("the user did not allow this call", failed=True)
+            if self.confirm is not None and not (allowed := await self.confirm(_shown(call))):
+                return Result(_NOBODY if allowed is None else _REFUSED, failed=True, refused=True)
             began = time.monotonic()
             async with asyncio.timeout(self.timeout):
                 value = await self._called(tool, positional, named)

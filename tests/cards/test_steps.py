@@ -57,11 +57,19 @@ def test_what_went_wrong_is_an_error_in_the_words_that_the_model_was_told():
     for told, said in [
         ("error: ValueError: boom", "ValueError: boom"),
         ("error: it took longer than 5 s", "it took longer than 5 s"),
-        ("the user did not allow this call", "the user did not allow this call"),
     ]:
         shown = why("", [calling(OSLO), result("c0", told, failed=True)])
         assert f'<pre class="nbconvo-result nbconvo-error">\u26a0\ufe0e {said}</pre>' in shown
         assert summary(shown) == "1 tool call · 1 failed"
+
+
+def test_a_call_that_was_not_allowed_has_not_failed():
+    told = "the user did not allow this call"
+    steps = [calling(OSLO, ROME), result("c0", told, failed=True, finish_reason="refused")]
+    assert told in why("", steps)
+    assert summary(why("", steps)) == "2 tool calls · 1 not allowed"
+    both = [*steps, result("c1", "error: boom", failed=True)]
+    assert summary(why("", both)) == "2 tool calls · 1 failed · 1 not allowed"
 
 
 def test_the_summary_tells_of_reasoning_and_counts_calls():

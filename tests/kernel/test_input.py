@@ -58,7 +58,7 @@ def test_where_the_front_end_takes_no_input_the_call_is_refused_with_a_line(kern
     cell = kernel.run(ASK)
     assert cell.status == "ok"
     assert "nobody can be asked here whether to run secret(): not allowed\n" in cell.texts
-    assert called() == "the user did not allow this call"
+    assert called() == "not run: nobody could be asked whether to allow this call"
 
 
 def test_a_tool_that_prints_prints_below_the_cell_and_its_cell_ends(kernel, provider):

@@ -153,7 +153,21 @@ def test_where_no_input_can_be_typed_the_call_is_refused(notebook, provider, mon
     ran = notebook.run("%%ask --tools secret --confirm\nx")
     assert ran.error is None
     assert "nobody can be asked here whether to run secret(): not allowed" in ran.lines
-    assert last(provider)["messages"][-1]["content"] == "the user did not allow this call"
+    assert (
+        last(provider)["messages"][-1]["content"]
+        == "not run: nobody could be asked whether to allow this call"
+    )
+    assert "1 tool call · 1 not allowed" in ran.html
+
+
+def test_in_the_background_nobody_is_asked_and_both_are_told(notebook, provider):
+    provider.reply("", calls=[("secret", {})])
+    provider.reply("done")
+    notebook.run("%%ask --tools secret --confirm --background --to later\nx")
+    reply = notebook.names["later"].result(10)
+    shown = "not run: nobody could be asked whether to allow this call"
+    assert last(provider)["messages"][-1]["content"] == shown
+    assert shown in reply._repr_mimebundle_()["text/html"]
 
 
 def test_a_schema_is_named_by_its_type(notebook, provider):

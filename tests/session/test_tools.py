@@ -360,7 +360,29 @@ async def test_where_nobody_can_be_asked_nothing_runs(provider):
     provider.reply("", calls=[("weather", {"city": "Oslo"})])
     provider.reply("As you like.")
     await session.ask("the weather?")
-    assert sent(provider)["messages"][-1]["content"] == "the user did not allow this call"
+    assert (
+        sent(provider)["messages"][-1]["content"]
+        == "not run: nobody could be asked whether to allow this call"
+    )
+
+
+async def test_what_may_run_is_asked_for_before_it_runs(provider):
+    looks = []
+
+    def confirm(call):
+        looks.extend(turn.tally.notice for turn in session.turns)
+        return True
+
+    def look(city: str) -> str:
+        """Look at the turn."""
+        looks.extend(turn.tally.notice for turn in session.turns)
+        return city
+
+    session = Session(tools=[look], service="openai", confirm=confirm)
+    provider.reply("", calls=[("look", {"city": "Oslo"})])
+    provider.reply("done")
+    told = [delta.notice async for delta in session.stream("go") if delta.notice]
+    assert told == looks == ['may look(city="Oslo") run?', 'running look(city="Oslo")']
 
 
 async def test_async_tools_run_on_the_loop_of_whoever_awaits(provider):
