@@ -157,8 +157,8 @@ class Delta:
             ``""`` says that the wait is over and the request on its way.
         calls: Pieces of tool calls.
         carry: Pieces of blocks that go back to the service unchanged.
-        steps: What was said so far on the way to the reply, which only begins after it: a reply
-            that called tools and what came of that, or one that is to be mended.
+        steps: What was said on the way to the reply, which only begins after it: a reply that
+            calls tools, then what came of that, or one that is to be mended.
     """
 
     text: str = ""

@@ -67,7 +67,7 @@ class Column:
         """Take the next piece."""
         if isinstance(item, NbConvoError):
             how = "stopped" if isinstance(item, Halted) else "cut"
-            self.end(how if self.text else None, item)
+            self.end(how, item)
         elif isinstance(item, Reply):
             self.reply, self._notice = item, None if item else "an empty reply"
             if is_json(self.text) and not self._structured:
@@ -86,10 +86,11 @@ class Column:
             self.text += item.text
             self._reasoning += item.reasoning
 
-    def end(self, how: str | None, error: NbConvoError | None = None) -> None:
-        """Say how it ended without a reply: ``stopped``, ``cut``, or with an error."""
+    def end(self, how: str, error: NbConvoError | None = None) -> None:
+        """Say how it ended without a reply: ``stopped`` or ``cut``, perhaps with an error."""
         seconds = f"{self._clock() - self._began:.1f} s"
-        self._ending = (self._model, seconds, how) if how else ()
+        kept = self.text or (self._steps and how == "stopped")
+        self._ending = (self._model, seconds, how) if kept else ()
         # Where a notice has made an output already, the output says how it ended.
         self._notice = "no reply" if self._notice and not self.text and error is None else None
         self.error = error

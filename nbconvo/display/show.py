@@ -65,5 +65,5 @@ def _end(columns: Iterable[Column], how: str) -> int:
     """End the columns that have no reply; return how many characters they hold."""
     cut = [column for column in columns if not column.ended]
     for column in cut:
-        column.end(how if column.text else None)
+        column.end(how)
     return sum(len(column.text) for column in cut)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbconvo.budget import Budget
 from nbconvo.errors import ProtocolError, Unfit
-from nbconvo.messages import Delta, Message, new_id
+from nbconvo.messages import Delta, Message, ToolCall, new_id
 from nbconvo.schemas import Form, Misfit
 from nbconvo.session.ask import Ask
 from nbconvo.session.notices import may_run, now_running
@@ -61,6 +61,7 @@ class Rounds:
         said: What was said in this turn, in order, but for the reply that is under way.
         unfit: Replies that the model was asked to mend.
         parsed: The object that the reply is, where a schema was asked for.
+        left: What became of the calls that were under way when the turn was ended.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Rounds:
         self.said = list(asked)
         self.unfit: list[Message] = []
         self.parsed: Any = None
+        self.left: tuple[Message, ...] = ()
+        self._came: dict[int, Message | None] = {}
         self._asked = len(self.said)
         self._asking: asyncio.Queue[Delta | Question]
 
@@ -164,11 +167,12 @@ class Rounds:
     async def _run_tools(self, reply: Message) -> AsyncGenerator[Delta | Question]:
         """Run what the reply calls; yield the questions that come up, and then the results."""
         self._put_away(reply)
+        yield Delta(steps=(self.said[-1],))
         if not self._ask.profile.confirm:
             yield self._notice(now_running([called(c.name, c.arguments) for c in reply.calls]))
         self._asking = asyncio.Queue()
         box = replace(self._ask.profile.toolbox, confirm=self._confirm(), loop=self._ask.loop)
-        running = asyncio.ensure_future(box.run(reply.calls))
+        running = asyncio.ensure_future(box.run(reply.calls, self._came))
         asking: asyncio.Task[Delta | Question] | None = None
         try:
             while not running.done():
@@ -188,7 +192,7 @@ class Rounds:
         self._tally.steps += tuple(results)
         self._tally.notice = None
         self._tally.begin()  # the seconds of the calls are those of their results
-        yield Delta(steps=(self.said[-len(results) - 1], *results))
+        yield Delta(steps=tuple(results))
 
     def _notice(self, words: str) -> Delta:
         """Return what says why nothing is coming, to whoever reads the tally, too."""
@@ -199,17 +203,22 @@ class Rounds:
     def _put_away(self, reply: Message) -> None:
         """Let a reply be one of the steps; another is to come."""
         step = replace(reply, id=new_id(), turn_usage=None)
+        self._came = {}
         self.said.append(step)
         self._sent.append(step)
         self._tally.next_round(step)
 
     def _close_calls(self, why: str) -> None:
-        """Answer calls that were not run: no service takes a history with calls left open."""
-        for call in self.said[-1].calls if self.said else ():
-            text = f"not run: {why}"
-            self.said.append(
-                Message(role="tool", content=text, name=call.name, call_id=call.id, failed=True)
-            )
+        """Answer calls without a result: no service takes a history with calls left open."""
+        calls = self.said[-1].calls if self.said else ()
+        self.left = tuple(self._left(place, call, why) for place, call in enumerate(calls))
+        self.said += self.left
+
+    def _left(self, place: int, call: ToolCall, why: str) -> Message:
+        if (result := self._came.get(place)) is not None:
+            return result
+        text = f"{why} while it ran" if place in self._came else f"not run: {why}"
+        return Message(role="tool", content=text, name=call.name, call_id=call.id, failed=True)
 
     def _ask_to_mend(self, reply: Message, error: Misfit) -> None:
         unfit = replace(reply, id=new_id(), turn_usage=None)

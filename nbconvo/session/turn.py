@@ -102,10 +102,12 @@ class Turn:
             async with aclosing(rounds.run(client, budgets)) as batches:
                 async for batch in batches:
                     yield batch
-        except (asyncio.CancelledError, GeneratorExit):
+        except (asyncio.CancelledError, GeneratorExit) as end:
             said, choices = rounds.ended("stopped")
             if said:
                 record.commit(said, parent, [*choices, *rounds.unfit])
+            if rounds.left and not isinstance(end, GeneratorExit):  # somebody may still read
+                yield [Delta(steps=rounds.left)]
             raise
         except Exception as error:  # a user's own service may raise anything
             said, choices = rounds.ended("cut")

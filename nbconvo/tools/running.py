@@ -103,14 +103,19 @@ class Toolbox:
         """What a model is told of the tools."""
         return tuple(tool.spec for tool in self.tools)
 
-    async def run(self, calls: Sequence[ToolCall]) -> list[Message]:
+    async def run(
+        self, calls: Sequence[ToolCall], came: dict[int, Message | None] | None = None
+    ) -> list[Message]:
         """Run the calls, at once, and return their results as messages, in their order.
 
-        No call fails: what is wrong with it is its result, for the model to mend.
+        No call fails: what is wrong with it is its result, for the model to mend. ``came`` is told,
+        by the call's place, of each that begins (``None``), and of its result.
         """
-        results = await asyncio.gather(*[self._result(call) for call in calls])
-        return [
-            Message(
+        told = {} if came is None else came
+
+        async def run(place: int, call: ToolCall) -> Message:
+            result = await self._result(call, lambda: told.setdefault(place, None))
+            told[place] = message = Message(
                 role="tool",
                 content=result.text,
                 name=call.name,
@@ -119,16 +124,18 @@ class Toolbox:
                 finish_reason="refused" if result.refused else None,
                 seconds=round(result.seconds, 3),
             )
-            for call, result in zip(calls, results, strict=True)
-        ]
+            return message
 
-    async def _result(self, call: ToolCall) -> Result:
+        return await asyncio.gather(*[run(place, call) for place, call in enumerate(calls)])
+
+    async def _result(self, call: ToolCall, begins: Callable[[], object]) -> Result:
         began = time.monotonic()
         try:
             tool = self._tool(call.name)
             positional, named = tool.bound(call.arguments)
             if self.confirm is not None and not (allowed := await self.confirm(_shown(call))):
                 return Result(_NOBODY if allowed is None else _REFUSED, failed=True, refused=True)
+            begins()
             began = time.monotonic()
             async with asyncio.timeout(self.timeout):
                 value = await self._called(tool, positional, named)

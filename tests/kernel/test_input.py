@@ -93,6 +93,10 @@ def test_an_interrupt_leaves_a_tool_that_never_returns_behind(kernel, provider):
     kernel.interrupt()
     kernel.wait(cell)
     assert cell.status == "error"
+    (shown,) = (out["data"]["text/html"] for out in cell.outputs if "data" in out)
+    assert "<summary>1 tool call · 1 failed</summary>" in shown
+    assert "stopped while it ran" in shown
+    assert "stopped</small>" in shown
     assert kernel.run("%%ask\nhi").texts == ["reply to hi"]
     kernel.run("the_end.set()")  # later tests count the threads
 

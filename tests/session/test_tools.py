@@ -122,6 +122,7 @@ async def test_the_seconds_of_a_reply_are_not_those_of_the_calls_before_it(provi
     assert reply.message.seconds < 100
 
 
+OSLO = {"city": "Oslo"}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 1, "cost": 0.25}
 
 
@@ -237,10 +238,38 @@ async def test_who_stops_while_a_tool_runs_keeps_the_call_and_can_go_on(provider
     with pytest.raises(Halted):
         await asking
     going.set()
-    assert [m.content for m in session.conversation.messages] == ["go", "", "not run: stopped"]
+    assert [m.content for m in session.conversation.messages] == ["go", "", "stopped while it ran"]
     await session.ask("and now?")
     said = [message["role"] for message in sent(provider)["messages"]]
     assert said == ["user", "assistant", "tool", "user"]
+
+
+async def test_of_several_calls_that_are_stopped_each_tells_how_far_it_came(provider):
+    asked, answered, going = threading.Event(), threading.Event(), asyncio.Event()
+
+    async def wait() -> str:
+        """Wait."""
+        going.set()
+        return await asyncio.Event().wait()
+
+    def confirm(call):
+        if call.name == "weather":
+            asked.set()
+            answered.wait(5)
+        return True
+
+    session = Session(tools=[wind, wait, weather], service="openai", confirm=confirm)
+    provider.reply("", calls=[("wind", {"city": "Oslo"}), ("wait", {}), ("weather", OSLO)])
+    asking = asyncio.ensure_future(session.ask("go"))
+    await going.wait()
+    await asyncio.to_thread(asked.wait, 5)
+    session.stop()
+    with pytest.raises(Halted):
+        await asking
+    answered.set()
+    results = session.conversation.messages[2:]
+    assert [m.content for m in results] == ["0", "stopped while it ran", "not run: stopped"]
+    assert [m.failed for m in results] == [False, True, True]
 
 
 async def test_a_retry_asks_again_from_the_users_message_on(provider, session):
