@@ -24,6 +24,7 @@
         ├── TimedOut            nothing came in time
         ├── StreamCut           the reply broke off before its end
         └── ProtocolError       what came is not an answer
+            └── Endless         the model calls tools, and does not answer
     Stopped (KeyboardInterrupt) the user interrupted; what was said is kept
 """
 
@@ -39,6 +40,7 @@ __all__ = [
     "BudgetExceeded",
     "Busy",
     "ConnectionFailed",
+    "Endless",
     "Halted",
     "InputError",
     "LogError",
@@ -213,6 +215,10 @@ class StreamCut(ServiceError):
 
 class ProtocolError(ServiceError):
     """What came from the service is not an answer that can be read."""
+
+
+class Endless(ProtocolError):
+    """The model went on to call tools as often as it may, and longer; what was said is kept."""
 
 
 class Stopped(_OneLine, KeyboardInterrupt):

@@ -47,6 +47,8 @@ def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, A
         given["tools"] = [_tool(word, names) for word in words]
     if args.confirm:
         given["confirm"] = True
+    limits = {"max_rounds": args.max_rounds, "tool_timeout": args.tool_timeout}
+    given |= {name: limit for name, limit in limits.items() if limit is not None}
     if images := getattr(args, "image", None):
         given["images"] = [_pictured(word, names) for word in images]
     if files := getattr(args, "file", None):

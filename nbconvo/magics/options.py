@@ -43,6 +43,18 @@ MODEL_OPTIONS = (
 TOOL_OPTIONS = (
     option("--tools", metavar="F,G", help="functions of the notebook that the model may call"),
     option("--confirm", action="store_true", help="ask before each call of a function"),
+    option(
+        "--max-rounds",
+        type=int,
+        metavar="N",
+        help="how often the model may call functions before it has to answer (default: 10)",
+    ),
+    option(
+        "--tool-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="how long one call of a function may take (default: 60)",
+    ),
 )
 
 #: What goes along with a message.

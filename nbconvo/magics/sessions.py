@@ -12,12 +12,13 @@ from nbconvo.errors import nearest
 from nbconvo.magics.spending import budget_of, set_budget
 from nbconvo.services.checks import check_positive
 from nbconvo.session import Session, workspace
-from nbconvo.session.profile import chosen
+from nbconvo.session.profile import MOST_ROUNDS, TOOL_TIMEOUT, chosen
 
 __all__ = ["adjust", "begin_or_update", "sessions_table"]
 
 _WHOM = {"service", "model"}
-_DEFAULTS: dict[str, Any] = {"tools": (), "confirm": False}
+_TOOL_LIMITS = {"max_rounds": MOST_ROUNDS, "tool_timeout": TOOL_TIMEOUT}
+_DEFAULTS: dict[str, Any] = {"tools": (), "confirm": False, **_TOOL_LIMITS}
 
 
 def begin_or_update(
@@ -110,6 +111,8 @@ def _change(
             session.set_tools(*tools)
         if confirm is not None:
             session.set_confirm(confirm)
+        if limits := {name: changes.pop(name) for name in _TOOL_LIMITS if name in changes}:
+            session.set_tool_limits(**limits)
         session.set_options(**changes)
     if system != session.system:
         session.set_system(system)
@@ -167,6 +170,8 @@ def _described(session: Session) -> dict[str, Any]:
         "instructions": session.system,
         "model": f"{session.service.name}:{session.model or '?'}",
         "tools": ", ".join(session.tools) or None,
+        "rounds of calls": session.max_rounds,
+        "seconds of a call": f"{session.tool_timeout:g}",
         **{name: value for name, value in session.options.items() if name != "model"},
     }
 

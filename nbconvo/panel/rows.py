@@ -13,7 +13,17 @@ from nbconvo.messages import Message
 from nbconvo.session import Session
 from nbconvo.session.turn import Turn
 
-__all__ = ["Row", "failed_row", "growing_row", "initials", "key_of", "label_of", "row", "size"]
+__all__ = [
+    "Row",
+    "failed_row",
+    "growing_row",
+    "initials",
+    "is_kept",
+    "key_of",
+    "label_of",
+    "row",
+    "size",
+]
 
 Row = dict[str, Any]
 
@@ -79,13 +89,19 @@ def growing_row(session: Session, turn: Turn) -> Row:
 def failed_row(session: Session, turn: Turn, *, everyone: bool) -> Row:
     """Return what a failed turn leaves to be seen: what was asked, and why there is no reply."""
     error = plain(scrub(str(turn.error)) or type(turn.error).__name__)
-    if turn.asked:
+    if turn.asked and not is_kept(session, turn):
         made = row(session, turn.asked[0], everyone=everyone)
     else:
         made = growing_row(session, turn)
     # The reply may be on the tree, cut off, under the id of the turn.
     failed = {"id": f"failed-{turn.id}", "turn": turn.id, "state": "failed"}
     return {**made, **failed, "error": " ".join(error.split())}
+
+
+def is_kept(session: Session, turn: Turn) -> bool:
+    """Return whether what a failed turn asked is on the active path all the same."""
+    told = session.conversation
+    return any(each.id in told and told.place(each.id) is not None for each in turn.asked)
 
 
 def size(made: Row) -> int:

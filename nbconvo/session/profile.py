@@ -15,14 +15,22 @@ from nbconvo.session.workspace import split_model, workspace
 from nbconvo.specs import ToolSpec
 from nbconvo.tools import Call, Toolbox
 
-__all__ = ["Confirm", "Options", "Overrides", "Profile", "chosen"]
+__all__ = [
+    "MOST_ROUNDS",
+    "TOOL_TIMEOUT",
+    "Confirm",
+    "Options",
+    "Overrides",
+    "Profile",
+    "chosen",
+]
 
 
 #: Whether to ask before each call of a tool: in the cell, or by what is given the call and returns
 #: whether it may run.
 Confirm = bool | Callable[[Call], bool | Awaitable[bool]]
 
-_MOST_ROUNDS, _TOOL_TIMEOUT, _REPAIRS = 10, 60.0, 2
+MOST_ROUNDS, TOOL_TIMEOUT, _REPAIRS = 10, 60.0, 2
 
 
 class Options(TypedDict, total=False):

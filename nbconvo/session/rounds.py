@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbconvo.budget import Budget
-from nbconvo.errors import ProtocolError, Unfit
+from nbconvo.errors import Endless, Unfit
 from nbconvo.messages import Delta, Message, ToolCall, new_id
 from nbconvo.schemas import Form, Misfit
 from nbconvo.session.ask import Ask
@@ -114,7 +114,9 @@ class Rounds:
                 tally.become(answer.content)
             if reply.calls and profile.toolbox.tools:
                 if not calls_left:
-                    raise self._endless(reply)
+                    self._put_away(reply)
+                    yield [Delta(steps=(self.said[-1],))]
+                    raise _endless(ask)
                 calls_left -= 1
                 async with aclosing(self._run_tools(reply)) as items:
                     async for item in items:
@@ -155,14 +157,6 @@ class Rounds:
         if tally.usage is not None:
             tally.usage = ask.service.priced(tally.usage, tally.model, ask.model)
         return tally.messages(ask.name, ask.service.name, ask.model, reason)
-
-    def _endless(self, reply: Message) -> ProtocolError:
-        self._put_away(reply)
-        most = self._ask.profile.toolbox.rounds
-        return ProtocolError(
-            f"{self._ask.service.name}: no answer after {most} round{'s' * (most != 1)} of calls; "
-            "allow more with max_rounds, or make what the tools return plainer"
-        )
 
     async def _run_tools(self, reply: Message) -> AsyncGenerator[Delta | Question]:
         """Run what the reply calls; yield the questions that come up, and then the results."""
@@ -265,6 +259,15 @@ def _answer_by_call(reply: Message, form: Form) -> Message | None:
         if call.name == form.spec.name:
             return replace(reply, content=call.arguments, calls=(), carried=())
     return None
+
+
+def _endless(ask: Ask) -> Endless:
+    most = ask.profile.toolbox.rounds
+    return Endless(
+        f"{ask.service.name}: no answer after {most} round{'s' * (most != 1)} of calls, which are "
+        f"kept; allow more with --max-rounds {2 * most} (max_rounds=), or make what the tools "
+        "return plainer"
+    )
 
 
 def _unfit(ask: Ask, error: Misfit, text: str) -> Unfit:

@@ -198,6 +198,16 @@ class Session:
         return tuple(tool.name for tool in self._profile.toolbox.tools)
 
     @property
+    def max_rounds(self) -> int:
+        """How often the model may call tools before it has to answer."""
+        return self._profile.toolbox.rounds
+
+    @property
+    def tool_timeout(self) -> float:
+        """Seconds that one call of a tool may take."""
+        return self._profile.toolbox.timeout
+
+    @property
     def dir(self) -> str | None:
         """The directory of the log; ``None`` if there is none."""
         return self._record.dir
@@ -279,6 +289,13 @@ class Session:
     def set_confirm(self, confirm: Confirm) -> None:
         """Change whether somebody is asked before each call of a tool, as when it was made."""
         self._change(self._profile.equipped({"confirm": confirm}))
+
+    def set_tool_limits(
+        self, max_rounds: int | None = None, tool_timeout: float | None = None
+    ) -> None:
+        """Change how often the model may call tools, and the seconds of a call; ``None``: not."""
+        given = {"max_rounds": max_rounds, "tool_timeout": tool_timeout}
+        self._change(self._profile.equipped(given))
 
     def tool(self, function: F) -> F:
         """Let the model call ``function``, too; to be used as a decorator.

@@ -9,7 +9,7 @@ from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 from nbconvo.budget import Budget
-from nbconvo.errors import Halted
+from nbconvo.errors import Endless, Halted
 from nbconvo.keys import scrub
 from nbconvo.messages import Delta
 from nbconvo.session.ask import Ask, asked_by, parent_of, sent_by
@@ -94,7 +94,7 @@ class Turn:
         The turn is put on record at its end, the user's message and the reply together, with all
         that tools were asked between: a failure leaves the active path as it was; an interrupt
         keeps what had come, marked ``stopped``. What had come of a reply that broke off stays in
-        the tree, off the path, marked ``cut``.
+        the tree, off the path, marked ``cut``; calls without an end are kept, as far as they came.
         """
         ask, parent = self.ask, self.parent
         rounds = Rounds(ask, self.asked, sent_by(ask, self.asked, record), self.tally)
@@ -110,9 +110,12 @@ class Turn:
                 yield [Delta(steps=rounds.left)]
             raise
         except Exception as error:  # a user's own service may raise anything
-            said, choices = rounds.ended("cut")
+            endless = isinstance(error, Endless)
+            said, choices = rounds.ended("too many rounds" if endless else "cut")
             if said:
-                record.commit(said, parent, [*choices, *rounds.unfit], active=False)
+                record.commit(said, parent, [*choices, *rounds.unfit], active=endless)
+            if endless:
+                yield [Delta(steps=rounds.left)]
             record.note(
                 "error", error=type(error).__name__, text=scrub(str(error)), asked=ask.content
             )

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from nbconvo.errors import InputError, Stopped, Unfit
+from nbconvo.errors import Endless, InputError, Stopped, Unfit
 
 WEATHER = """
 def weather(city: str) -> str:
@@ -75,6 +75,27 @@ def test_a_function_that_is_defined_anew_is_the_one_that_is_called(notebook, pro
     assert called(notebook, provider) == "43"
     assert last(provider)["tools"][0]["function"]["description"] == "Tell it."
     assert called(notebook, provider, "import nbconvo; nbconvo.run(meteo.ask('x'))") == "43"
+
+
+def test_a_line_sets_how_often_and_how_long_functions_are_called(notebook, provider):
+    notebook.run("%%session meteo --tools secret --max-rounds 1 --tool-timeout 2.5\nbe brief")
+    meteo = notebook.names["meteo"]
+    assert (meteo.max_rounds, meteo.tool_timeout) == (1, 2.5)
+    for _ in range(5):
+        provider.reply("", calls=[("secret", {})])
+    ran = notebook.run("%%ask meteo --max-rounds 2\nx")
+    assert isinstance(ran.error, Endless)
+    assert "no answer after 2 rounds of calls, which are kept; allow more with --max-ro" in ran.printed
+    assert "3 tool calls · 1 failed" in ran.html
+    ran = notebook.run("%%session meteo --tools secret\nbe brief")
+    assert "rounds of calls 1 → 10, seconds of a call 2.5 → 60" in ran.printed
+
+
+@pytest.mark.parametrize("line", ["--max-rounds 0", "--tool-timeout -1", "--max-rounds many"])
+def test_limits_of_calls_that_are_none_are_refused(notebook, provider, line):
+    ran = notebook.run(f"%%ask --tools secret {line}\nx")
+    assert isinstance(ran.error, InputError)
+    assert len(provider.requests) == 0
 
 
 def test_one_given_from_python_stays_what_it_is(notebook, provider):

@@ -112,7 +112,7 @@ def test_what_is_asked_again_waits_for_no_answer_of_the_cell_that_asked(
     provider.reply("As you like.")
     page.ask("again", s="comedian", turn=page.has["tail"][0]["turn"])
     page.until(lambda: len(page.rows) == 2)
-    assert "the user did not allow this call" in page.rows[1]["why"]
+    assert "nobody could be asked" in page.rows[1]["why"]
 
 
 def test_what_is_asked_again_takes_the_place_of_what_its_cell_said_before(
@@ -129,6 +129,29 @@ def test_what_is_asked_again_takes_the_place_of_what_its_cell_said_before(
     page.ask("again", s="comedian", turn=failed["turn"])
     said = comedian.conversation
     page.until(lambda: [m.cell for m in said.messages] == [Cell("cell", "second"), None])
+
+
+def test_calls_without_an_end_are_shown_once_and_are_asked_for_again(
+    open_page, provider, comedian
+):
+    def look() -> str:
+        """Look."""
+        return "seen"
+
+    comedian.set_tools(look)
+    comedian.set_tool_limits(max_rounds=1)
+    for _ in range(2):
+        provider.reply("", calls=[("look", {})])
+    provider.reply("done")
+    page = open_page(comedian)
+    page.ask("send", to=["comedian"], text="go")
+    page.until(lambda: [row["state"] for row in page.has["tail"]] == ["failed"])
+    (failed,) = page.has["tail"]
+    assert failed["role"] == "assistant"
+    assert "2 tool calls" in page.rows[1]["why"]
+    page.ask("again", s="comedian", turn=failed["turn"])
+    page.until(lambda: comedian.last == "done")
+    assert [message.role for message in comedian.conversation.messages] == ["user", "assistant"]
 
 
 def test_a_failed_ask_goes_when_it_is_dismissed(open_page, provider, comedian):

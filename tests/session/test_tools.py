@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from nbconvo import Session, cards, log
-from nbconvo.errors import Halted, InputError, ProtocolError, ServerFailed, Unfit
+from nbconvo.errors import Endless, Halted, InputError, ServerFailed, Unfit
 
 
 def weather(city: str) -> str:
@@ -200,16 +200,24 @@ async def test_a_model_that_calls_without_an_end_has_to_answer_in_words(provider
     ]
 
 
-async def test_one_that_calls_even_then_fails_and_the_history_stays(provider):
+async def test_one_that_calls_even_then_fails_and_the_calls_are_kept(provider):
     session = Session(tools=[weather], max_rounds=1, service="openai")
     for _ in range(2):
         provider.reply("", calls=[("weather", {"city": "Oslo"})])
-    with pytest.raises(ProtocolError, match="no answer after 1 round of calls"):
+    with pytest.raises(Endless, match=r"no answer after 1 round of calls.*--max-rounds 2"):
         await session.ask("the weather?")
-    assert session.conversation.messages == ()
-    assert [message.role for message in session.conversation] == [
-        *("user", "assistant", "tool", "assistant", "tool"),
-    ]
+    assert roles(session) == ["user", "assistant", "tool", "assistant", "tool"]
+    ran, left = session.conversation.messages[2::2]
+    assert (ran.content, left.content) == ("rain in Oslo", "not run: too many rounds")
+    await session.ask("so?")
+    assert len(sent(provider)["messages"]) == 6
+
+
+def test_how_often_tools_are_called_and_for_how_long_may_be_changed(provider):
+    session = Session(tools=[weather])
+    session.set_tool_limits(max_rounds=3)
+    session.set_tool_limits(tool_timeout=1.5)
+    assert (session.max_rounds, session.tool_timeout) == (3, 1.5)
 
 
 async def test_a_service_that_fails_after_a_call_loses_nothing(provider, session):
