@@ -193,7 +193,8 @@ class Message:
         usage: What the request took.
         finish_reason: ``stop``, ``length``, ``tool_calls``, ``content_filter``, ... in the words of
             chat completions; ``stopped`` when the user interrupted, ``cut`` when the stream broke
-            off. For a tool's result, ``refused`` where the call was not allowed.
+            off; ``unfit`` when it did not keep to a schema. For a tool's result, ``refused``
+            where the call was not allowed.
         seconds: From sending the request to the last byte; for a tool's result, of the call.
         reasoning: The model's reasoning text.
         calls: The tools that a reply asks to be called.

@@ -34,10 +34,13 @@ def _summary(reasoning: str, steps: Sequence[Message]) -> Iterator[str]:
     calls = sum(len(step.calls) for step in steps)
     refused = sum(step.failed and step.finish_reason == "refused" for step in steps)
     failed = sum(step.failed for step in steps) - refused
-    if reasoning.strip() or any(step.reasoning.strip() for step in steps) or not calls:
+    unfit = sum(not step.is_step for step in steps)
+    if reasoning.strip() or any(step.reasoning.strip() for step in steps) or not (calls or unfit):
         yield "reasoning"
     if calls:
         yield f"{calls} tool call{'s' * (calls != 1)}"
+    if unfit:
+        yield f"{unfit} attempt{'s' * (unfit != 1)} that did not fit"
     if failed:
         yield f"{failed} failed"
     if refused:

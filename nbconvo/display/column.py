@@ -6,12 +6,19 @@ import time
 from collections.abc import Callable
 
 from nbconvo.cards import Card, footer
-from nbconvo.errors import Halted, NbConvoError
+from nbconvo.errors import Halted, NbConvoError, Unfit
 from nbconvo.markdown import Growing, GrowingJson, is_json, plain
 from nbconvo.messages import Delta, Message
 from nbconvo.session import Reply
 
-__all__ = ["Column"]
+__all__ = ["Column", "how_ended"]
+
+
+def how_ended(error: BaseException) -> str:
+    """Return in a word how a reply ended that ``error`` came of, as its message tells it."""
+    if isinstance(error, KeyboardInterrupt | Halted):
+        return "stopped"
+    return "unfit" if isinstance(error, Unfit) else "cut"
 
 
 class Column:
@@ -22,6 +29,7 @@ class Column:
         speaker: Shown below it, where no name stands above.
         aside: Shown below it, after how the reply was made.
         structured: Whether the reply is to be JSON.
+        service: Which service is asked, for a reply that does not come to its end.
         clock: A clock in seconds.
     """
 
@@ -32,6 +40,7 @@ class Column:
         speaker: str | None = None,
         aside: str | None = None,
         structured: bool = False,
+        service: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -40,6 +49,7 @@ class Column:
         self.reply: Reply | None = None
         self.error: NbConvoError | None = None
         self._structured = structured
+        self._service = service
         self._begin()
         self._steps: tuple[Message, ...] = ()
         self._notice: str | None = None
@@ -66,8 +76,7 @@ class Column:
     def add(self, item: Delta | Reply | NbConvoError) -> None:
         """Take the next piece."""
         if isinstance(item, NbConvoError):
-            how = "stopped" if isinstance(item, Halted) else "cut"
-            self.end(how, item)
+            self.end(how_ended(item), item)
         elif isinstance(item, Reply):
             self.reply, self._notice = item, None if item else "an empty reply"
             if is_json(self.text) and not self._structured:
@@ -87,10 +96,11 @@ class Column:
             self._reasoning += item.reasoning
 
     def end(self, how: str, error: NbConvoError | None = None) -> None:
-        """Say how it ended without a reply: ``stopped`` or ``cut``, perhaps with an error."""
+        """Say how it ended without a reply, as :func:`how_ended` tells; perhaps with an error."""
         seconds = f"{self._clock() - self._began:.1f} s"
         kept = self.text or (self._steps and how == "stopped")
-        self._ending = (self._model, seconds, how) if kept else ()
+        who = ":".join(part for part in (self._service, self._model) if part)
+        self._ending = (who, seconds, how) if kept else ()
         # Where a notice has made an output already, the output says how it ended.
         self._notice = "no reply" if self._notice and not self.text and error is None else None
         self.error = error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from nbconvo.display.column import Column
+from nbconvo.display.column import Column, how_ended
 from nbconvo.display.screens import Screen
-from nbconvo.errors import Halted, NbConvoError, Stopped
+from nbconvo.errors import NbConvoError, Stopped
 from nbconvo.session import Reply
 from nbconvo.session.rounds import Question
 from nbconvo.session.turn import Item as Said
@@ -52,10 +52,10 @@ def show(
                 screen.paint(columns, final=False)
     except BaseException as error:
         # However it ends, the page must not look as if something were still to come.
-        stopped = isinstance(error, KeyboardInterrupt | Halted)
-        kept = _end(open_columns.values(), "stopped" if stopped else "cut")
+        how = how_ended(error)
+        kept = _end(open_columns.values(), how)
         screen.paint(columns, final=True)
-        if stopped:
+        if how == "stopped":
             raise Stopped(f"{kept:,} characters kept") from None
         raise
     screen.paint(columns, final=True)

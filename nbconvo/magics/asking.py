@@ -146,6 +146,7 @@ def _columns(asked: Asked) -> list[Column]:
             speaker=None if session.name == workspace.DEFAULT else session.name,
             aside=_set_aside(session, ask),
             structured=ask.profile.form is not None,
+            service=ask.service.name,
         )
         for session, ask in asked
     ]

@@ -275,6 +275,6 @@ def _unfit(ask: Ask, error: Misfit, text: str) -> Unfit:
     mended = f" after {times} repair{'s' * (times != 1)}" if times else ""
     return Unfit(
         f"{ask.service.name}: the reply does not keep to the schema{mended}: {error}; "
-        f"the raw text is the error's .text: {text[:80]!r}{'…' if len(text) > 80 else ''}",
+        f"it is {text[:80]!r}{'…' if len(text) > 80 else ''}",
         text,
     )

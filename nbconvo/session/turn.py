@@ -9,7 +9,7 @@ from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 from nbconvo.budget import Budget
-from nbconvo.errors import Endless, Halted
+from nbconvo.errors import Endless, Halted, Unfit
 from nbconvo.keys import scrub
 from nbconvo.messages import Delta
 from nbconvo.session.ask import Ask, asked_by, parent_of, sent_by
@@ -111,7 +111,8 @@ class Turn:
             raise
         except Exception as error:  # a user's own service may raise anything
             endless = isinstance(error, Endless)
-            said, choices = rounds.ended("too many rounds" if endless else "cut")
+            why = "unfit" if isinstance(error, Unfit) else "cut"
+            said, choices = rounds.ended("too many rounds" if endless else why)
             if said:
                 record.commit(said, parent, [*choices, *rounds.unfit], active=endless)
             if endless:

@@ -72,6 +72,13 @@ def test_a_call_that_was_not_allowed_has_not_failed():
     assert summary(why("", both)) == "2 tool calls · 1 failed · 1 not allowed"
 
 
+def test_replies_that_were_to_be_mended_are_attempts_and_no_reasoning():
+    unfit = Message(role="assistant", content="{}")
+    assert summary(why("", [unfit])) == "1 attempt that did not fit"
+    both = [calling(OSLO, reasoning="hm"), result("c0", "rain"), unfit, unfit]
+    assert summary(why("", both)) == "reasoning · 1 tool call · 2 attempts that did not fit"
+
+
 def test_the_summary_tells_of_reasoning_and_counts_calls():
     assert summary(why("so")) == "reasoning"
     assert summary(why("", [calling(OSLO)])) == "1 tool call"

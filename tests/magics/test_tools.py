@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -85,7 +86,9 @@ def test_a_line_sets_how_often_and_how_long_functions_are_called(notebook, provi
         provider.reply("", calls=[("secret", {})])
     ran = notebook.run("%%ask meteo --max-rounds 2\nx")
     assert isinstance(ran.error, Endless)
-    assert "no answer after 2 rounds of calls, which are kept; allow more with --max-ro" in ran.printed
+    assert (
+        "no answer after 2 rounds of calls, which are kept; allow more with --max-ro" in ran.printed
+    )
     assert "3 tool calls · 1 failed" in ran.html
     ran = notebook.run("%%session meteo --tools secret\nbe brief")
     assert "rounds of calls 1 → 10, seconds of a call 2.5 → 60" in ran.printed
@@ -204,6 +207,9 @@ def test_a_reply_that_never_fits_fails_the_cell_in_one_line(notebook, provider):
     assert isinstance(ran.error, Unfit)
     assert len([line for line in ran.lines if "Unfit" in line]) == 1
     assert "Traceback" not in ran.printed
+    assert "the schema after 2 repairs: text: Field required; it is '{}'" in ran.printed
+    assert "<summary>2 attempts that did not fit</summary>" in ran.html
+    assert re.search(r"openai:\S+ · [\d.]+ s · unfit</small>", ran.html)
 
 
 def test_an_image_is_a_path_a_variable_or_what_a_cell_put_out(notebook, provider, tmp_path):

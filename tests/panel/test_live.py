@@ -131,9 +131,7 @@ def test_what_is_asked_again_takes_the_place_of_what_its_cell_said_before(
     page.until(lambda: [m.cell for m in said.messages] == [Cell("cell", "second"), None])
 
 
-def test_calls_without_an_end_are_shown_once_and_are_asked_for_again(
-    open_page, provider, comedian
-):
+def test_calls_without_an_end_are_shown_once_and_are_asked_for_again(open_page, provider, comedian):
     def look() -> str:
         """Look."""
         return "seen"

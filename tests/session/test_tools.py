@@ -509,6 +509,8 @@ async def test_one_that_never_fits_is_an_error_that_holds_the_text(provider, tmp
         await session.ask("a joke", schema=Joke, repairs=1)
     assert raised.value.text == '{"score": "high"}'
     assert session.conversation.messages == ()
+    last = next(m for m in session.conversation if m.role == "assistant")
+    assert (last.finish_reason, last.usage.estimated) == ("unfit", False)
     assert len(provider.requests) == 2
 
 
