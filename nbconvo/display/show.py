@@ -8,7 +8,7 @@ from nbconvo.display.column import Column, how_ended
 from nbconvo.display.screens import Screen
 from nbconvo.errors import NbConvoError, Stopped
 from nbconvo.session import Reply
-from nbconvo.session.rounds import Question
+from nbconvo.session.asker import Question
 from nbconvo.session.turn import Item as Said
 
 __all__ = ["Item", "show"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nbconvo.markdown import plain
-from nbconvo.session.rounds import Question
+from nbconvo.session.asker import Question
 
 __all__ = ["allowed"]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbconvo.budget import Budget
@@ -14,38 +13,15 @@ from nbconvo.errors import Endless, Unfit
 from nbconvo.messages import Delta, Message, ToolCall, new_id
 from nbconvo.schemas import Form, Misfit
 from nbconvo.session.ask import Ask
-from nbconvo.session.notices import may_run, now_running
+from nbconvo.session.asker import Asker, Question
+from nbconvo.session.notices import now_running
 from nbconvo.session.tally import Tally
 from nbconvo.spelling import called
-from nbconvo.tools import Call, outcome
 
 if TYPE_CHECKING:
     from nbconvo.client import Client
 
-__all__ = ["Question", "Rounds"]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Whether a call may run: whoever reads it has to :meth:`answer`, from any thread.
-
-    Attributes:
-        speaker: Whose model asks for it.
-        call: The call.
-    """
-
-    speaker: str | None
-    call: Call
-    _answer: asyncio.Future[bool | None] = field(repr=False)
-
-    def answer(self, allowed: bool | None) -> None:
-        """Let it run, or not; ``None`` says that nobody can tell. A second answer is too late."""
-
-        def settle() -> None:
-            if not self._answer.done():
-                self._answer.set_result(allowed)
-
-        self._answer.get_loop().call_soon_threadsafe(settle)
+__all__ = ["Rounds"]
 
 
 class Rounds:
@@ -76,7 +52,6 @@ class Rounds:
         self.left: tuple[Message, ...] = ()
         self._came: dict[int, Message | None] = {}
         self._asked = len(self.said)
-        self._asking: asyncio.Queue[Delta | Question]
 
     @property
     def steps(self) -> tuple[Message, ...]:
@@ -164,13 +139,14 @@ class Rounds:
         yield Delta(steps=(self.said[-1],))
         if not self._ask.profile.confirm:
             yield self._notice(now_running([called(c.name, c.arguments) for c in reply.calls]))
-        self._asking = asyncio.Queue()
-        box = replace(self._ask.profile.toolbox, confirm=self._confirm(), loop=self._ask.loop)
+        asker = Asker(self._ask, self._notice)
+        confirm = asker if self._ask.profile.confirm else None
+        box = replace(self._ask.profile.toolbox, confirm=confirm, loop=self._ask.loop)
         running = asyncio.ensure_future(box.run(reply.calls, self._came))
         asking: asyncio.Task[Delta | Question] | None = None
         try:
             while not running.done():
-                asking = asking or asyncio.ensure_future(self._asking.get())
+                asking = asking or asyncio.ensure_future(asker.said.get())
                 await asyncio.wait({running, asking}, return_when=asyncio.FIRST_COMPLETED)
                 if asking.done():
                     yield asking.result()
@@ -222,35 +198,6 @@ class Rounds:
         said = replace(reply, content=reply.content or "(no answer)", calls=(), carried=())
         self._sent += [said, Message(role="user", content=please)]
         self._tally.next_round(unfit)
-
-    def _confirm(self) -> Callable[[Call], Awaitable[bool | None]] | None:
-        """Return what asks about a call, one at a time, and says so to whoever reads the turn."""
-        if not self._ask.profile.confirm:
-            return None
-        allowed: list[str] = []
-        one_at_a_time = asyncio.Lock()
-
-        async def confirmed(call: Call) -> bool | None:
-            async with one_at_a_time:
-                answer = await self._answered(call)
-                if answer:
-                    allowed.append(str(call))
-                self._asking.put_nowait(self._notice(now_running(allowed) if allowed else ""))
-                return answer
-
-        return confirmed
-
-    async def _answered(self, call: Call) -> bool | None:
-        confirm = self._ask.profile.confirm
-        if not callable(confirm) and not self._ask.answers:
-            return None
-        self._asking.put_nowait(self._notice(may_run(str(call))))
-        if callable(confirm):
-            # In a thread: it may well wait for somebody, and no other request must.
-            return bool(await outcome(partial(confirm, call)))
-        answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        self._asking.put_nowait(Question(self._ask.name, call, answer))
-        return await answer
 
 
 def _answer_by_call(reply: Message, form: Form) -> Message | None:

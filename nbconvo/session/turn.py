@@ -13,9 +13,10 @@ from nbconvo.errors import Endless, Halted, Unfit
 from nbconvo.keys import scrub
 from nbconvo.messages import Delta
 from nbconvo.session.ask import Ask, asked_by, parent_of, sent_by
+from nbconvo.session.asker import Question
 from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
-from nbconvo.session.rounds import Question, Rounds
+from nbconvo.session.rounds import Rounds
 from nbconvo.session.tally import Tally
 
 if TYPE_CHECKING:
