@@ -96,7 +96,9 @@ class ConvoMagics(Magics):
     @no_var_expand
     @line_cell_magic
     @Options(
-        option("names", nargs="*", help="whom to ask; without one, the current session"),
+        option(
+            "names", nargs="*", help="whom to ask, several in a cell; none: the current session"
+        ),
         option("--to", metavar="VAR", help="Python variable for the reply"),
         option("--background", action="store_true", help="answer while other cells run"),
         option("--quiet", action="store_true", help="show nothing"),
@@ -110,7 +112,7 @@ class ConvoMagics(Magics):
     def ask(self, line: str, cell: str | None = None) -> Any:
         """Say something to one participant, or to several at once, and show the reply.
 
-        ``%%ask NAME`` sends the text of the cell; ``%ask NAME text`` is the same on one line.
+        ``%%ask NAME ...`` sends the text of the cell; ``%ask NAME text`` asks one, on one line.
         ``{{expression}}`` in the text becomes its value. Running a cell again replaces its turn.
         Names and options stand on the first line. For example::
 
