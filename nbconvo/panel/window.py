@@ -11,7 +11,7 @@ from nbconvo.panel.gauges import busy, fading, gauges
 from nbconvo.panel.listing import listed
 from nbconvo.panel.replies import rendering_of
 from nbconvo.panel.rows import Row, failed_row, growing_row, key_of, row
-from nbconvo.panel.scroll import Scroll, merged, path_of
+from nbconvo.panel.scroll import Scroll, is_heard, merged, path_of
 from nbconvo.session import Session
 from nbconvo.session.turn import Turn
 from nbconvo.session.workspace import workspace
@@ -189,7 +189,7 @@ class Window:
             if turn.id in session.conversation:
                 continue
             state = "asked" if turn.begun else "queued"
-            if not (everyone and turn.ask.speaker):
+            if not (everyone and any(map(is_heard, turn.asked))):
                 rows += [
                     {**row(session, asked, everyone=everyone), "state": state, "turn": turn.id}
                     for asked in turn.asked
