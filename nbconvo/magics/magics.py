@@ -40,18 +40,16 @@ class ConvoMagics(Magics):
     @line_cell_magic
     @Options(
         option("name", nargs="?", help="the participant; without one, the notebook's own session"),
-        option("--dir", help="directory of the log"),
+        option("--dir", help="directory of the log, or none to end it"),
         option(
             "--rpm",
-            type=float,
             metavar="N",
-            help="most requests a minute, for all who use the service",
+            help="most requests a minute, for all who use the service, or none for no limit",
         ),
         option(
             "--tpm",
-            type=float,
             metavar="N",
-            help="most tokens a minute, for all who use the service",
+            help="most tokens a minute, for all who use the service, or none for no limit",
         ),
         option(
             "--budget",

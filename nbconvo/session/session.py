@@ -43,7 +43,8 @@ class Session:
     Args:
         system: The system prompt: who it is, what it shall do.
         name: Under which magics know it; another session of that name is replaced.
-        dir: Directory of the log; by default that of the configuration, else no log.
+        dir: Directory of the log; by default that of the configuration, else no log. ``""`` is
+            none.
         service: A known name, the http address of a compatible server, or a service.
         model: A model of the service; ``service:model`` names both.
         tools: Python functions that the model may call, sync or async.
@@ -92,7 +93,7 @@ class Session:
         self._record = Record(workspace.changed)
         #: How it is asked, for those who begin turns and wait for them: magics, panels, exchanges.
         self.asking = Asking(name, profile, self._record, self._budget)
-        if directory := dir or workspace.settings.resolved("dir"):
+        if directory := workspace.settings.resolved("dir") if dir is None else dir:
             self.set_dir(directory)
         if name is not None:
             workspace.add(self, name)

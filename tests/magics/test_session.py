@@ -90,6 +90,36 @@ def test_limits_of_the_line_are_those_of_the_service(notebook, openai):
     assert (openai.max_requests_per_minute, openai.max_tokens_per_minute) == (60, 24_000)
 
 
+def test_none_lifts_a_limit(notebook, openai):
+    notebook.run("%%session comedian --rpm 60 --tpm 24000\nbe funny")
+    ran = notebook.run("%session comedian --rpm none --tpm none")
+    assert (openai.max_requests_per_minute, openai.max_tokens_per_minute) == (None, None)
+    assert ran.lines[0].endswith(
+        "· no limit of requests a minute to openai, no limit of tokens a minute to openai"
+    )
+
+
+def test_a_high_limit_is_told_in_full(notebook, openai):
+    ran = notebook.run("%session comedian --rpm 1e9 --tpm 0.5")
+    assert "at most 1,000,000,000 requests a minute" in ran.printed
+    assert "at most 0.5 tokens a minute" in ran.printed
+
+
+def test_none_ends_the_log_of_a_session(notebook, provider, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    notebook.run("%session comedian --dir logs")
+    assert notebook.run("%session comedian --dir none").lines[0].endswith("no log any more")
+    assert workspace["comedian"].dir is None
+    assert not (tmp_path / "none").exists()
+
+
+def test_none_begins_a_session_without_the_configured_log(notebook, provider, tmp_path):
+    notebook.run(f"%config NbConvo.dir = {str(tmp_path / 'logs')!r}")
+    notebook.run("%session comedian --dir none")
+    assert workspace["comedian"].dir is None
+    assert not (tmp_path / "logs").exists()
+
+
 def test_the_directory_of_the_line_gets_the_log(notebook, provider, tmp_path):
     notebook.run(f'%%session comedian --dir "{tmp_path}/my logs"\nbe funny')
     notebook.run("%%ask comedian\nhello")
@@ -237,8 +267,8 @@ def test_a_name_on_the_line_makes_it_the_current_one(notebook, provider):
         ("%%session new --option temprature=1\nx", UnknownName, "did you mean 'temperature'?"),
         ("%%session new --option dir=/tmp\nx", UnknownName, "no option 'dir'"),
         ("%%session new --service opnai\nx", UnknownName, "did you mean 'openai'?"),
-        ("%%session new --rpm 0\nx", InputError, "--rpm must be a number above 0, not 0"),
-        ("%%session new --tpm -1\nx", InputError, "--tpm must be a number above 0, not -1"),
+        ("%%session new --rpm 0\nx", InputError, "--rpm must be a number above 0, or none to lift"),
+        ("%%session new --tpm -1\nx", InputError, "none to lift the limit, not '-1'"),
         ("%%session new --dir {file}\nx", LogError, "it is a file, not a directory"),
         (
             "%%session new and more\nx",
