@@ -173,7 +173,8 @@ def _current(session: Session) -> Session:
 def _described(session: Session) -> dict[str, Any]:
     return {
         "instructions": session.system,
-        "model": f"{session.service.name}:{session.model or '?'}",
+        "service": session.service.typed_as,
+        "model": session.model,
         "tools": ", ".join(session.tools) or None,
         **{name: value for name, value in session.options.items() if name != "model"},
     }

@@ -105,6 +105,13 @@ def test_a_high_limit_is_told_in_full(notebook, openai):
     assert "at most 0.5 tokens a minute" in ran.printed
 
 
+def test_another_address_on_the_same_machine_is_another_service(notebook, provider):
+    notebook.run(f"%session a --model m --service {provider.base_url}")
+    ran = notebook.run(f"%session a --model m --service {provider.base_url}/v2")
+    assert f"service {provider.base_url} → {provider.base_url}/v2" in ran.printed
+    assert "model" not in ran.printed
+
+
 def test_none_ends_the_log_of_a_session(notebook, provider, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     notebook.run("%session comedian --dir logs")
@@ -182,7 +189,8 @@ def test_a_changed_cell_says_what_changed_and_keeps_the_history(notebook, provid
         "%%session comedian --model openrouter:big --temperature 0.5 --max-tokens 9\nbe dry"
     )
     assert ran.lines == [
-        "comedian · openrouter:big · instructions changed, model openai:m → openrouter:big, "
+        "comedian · openrouter:big · instructions changed, service openai → openrouter, "
+        "model m → big, "
         "temperature default → 0.5, max_tokens default → 9; 2 messages kept"
     ]
     assert workspace["comedian"].system == "be dry"
@@ -192,7 +200,7 @@ def test_a_changed_cell_says_what_changed_and_keeps_the_history(notebook, provid
 def test_an_option_that_is_gone_from_the_line_goes_back_to_its_default(notebook, provider):
     notebook.run("%%session comedian --model m --temperature 0.5\nbe funny")
     ran = notebook.run("%%session comedian\nbe funny")
-    assert "model openai:m → openai:gpt-5.4-mini" in ran.lines[0]
+    assert "model m → gpt-5.4-mini" in ran.lines[0]
     assert "temperature 0.5 → default" in ran.lines[0]
     assert workspace["comedian"].options["temperature"] is None
 
@@ -302,7 +310,9 @@ def test_a_change_that_cannot_be_made_changes_nothing(notebook, provider, openai
 def test_one_line_changes_only_what_it_names(notebook, provider):
     notebook.run("%%session comedian --temperature 0.5\nbe funny")
     ran = notebook.run("%session comedian --model offline:eliza")
-    assert ran.lines == ["comedian · offline:eliza · model openai:gpt-5.4-mini → offline:eliza"]
+    assert ran.lines == [
+        "comedian · offline:eliza · service openai → offline, model gpt-5.4-mini → eliza"
+    ]
     session = workspace["comedian"]
     assert (session.system, session.options["temperature"]) == ("be funny", 0.5)
 
@@ -341,7 +351,7 @@ def test_what_the_cell_named_before_and_names_no_more_goes_back(notebook, provid
     ran = notebook.run("%%session comedian\nbe funny")
     assert workspace["comedian"].model == "gpt-5.4-mini"
     assert workspace["comedian"].options["temperature"] is None
-    assert "model offline:echo → openai:gpt-5.4-mini" in ran.printed
+    assert "service offline → openai, model echo → gpt-5.4-mini" in ran.printed
 
 
 @pytest.mark.parametrize("line", ["--dir {file}", "--service nowhere", "--option model=5"])
