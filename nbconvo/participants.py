@@ -49,6 +49,9 @@ def conversing(
     participants: Sequence[Session], opening: str, *, rounds: int
 ) -> AsyncGenerator[tuple[int, Item]]:
     """Check, then return the exchange for the I/O thread: who speaks, by place, and what."""
+    for one in participants:
+        if not isinstance(one, Session):
+            raise InputError(f"an exchange is between sessions, and {one!r:.80} is none")
     if len(participants) < 2:
         raise InputError("an exchange needs two participants or more")
     if len({id(session) for session in participants}) < len(participants):

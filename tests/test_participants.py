@@ -227,6 +227,12 @@ async def test_what_is_no_exchange_is_refused_before_anything_is_sent(
     assert not provider.requests
 
 
+async def test_only_sessions_talk_to_each_other(provider, pair):
+    with pytest.raises(InputError, match="an exchange is between sessions, and 'b' is none"):
+        await take_all([pair[0], "b"])
+    assert not provider.requests
+
+
 async def test_more_rounds_can_be_allowed(provider, pair, config):
     config.max_rounds = 30
     assert len(await take_all(pair, rounds=21)) == 42

@@ -79,6 +79,7 @@ class Session:
     ) -> None:
         service = unseen_url(service)  # first of all: a traceback must not show what it may hold
         self.name = _checked_name(name)
+        _check_kinds(system, dir)
         profile = Profile.of(system, service, model, options)
         profile = profile.equipped(
             {
@@ -253,6 +254,7 @@ class Session:
 
     def set_system(self, system: str | None) -> None:
         """Change the system prompt; the history stays."""
+        _check_kinds(system, None)
         self._change(self._profile.but(system=system))
 
     def set_service(self, service: str | BaseService | None, model: str | None = None) -> None:
@@ -304,6 +306,7 @@ class Session:
         Raises:
             LogError: If it cannot be written; the old log goes on.
         """
+        _check_kinds(None, dir)
         described = self._profile.described()
         self._record.log_to(dir, self.name or "session", {"name": self.name, **described})
 
@@ -418,12 +421,20 @@ class Session:
 
 def _checked_name(name: str | None) -> str | None:
     """Return ``name``; raise ``InputError`` unless it is one word that magics can be told."""
-    if name is None or re.fullmatch(r"[^\W\d][\w-]*", name):
+    if name is None or (isinstance(name, str) and re.fullmatch(r"[^\W\d][\w-]*", name)):
         return name
     raise InputError(
         f"session name {name!r} cannot be used: a letter comes first, "
         "then letters, digits, '_' and '-'"
     )
+
+
+def _check_kinds(system: object, dir: object) -> None:
+    """Raise ``InputError`` unless these can be instructions and a directory."""
+    if not isinstance(system, str | None):
+        raise InputError(f"the system prompt must be a text, not {system!r:.80}")
+    if not isinstance(dir, str | os.PathLike | None):
+        raise InputError(f"dir must be the path of a directory, not {dir!r:.80}")
 
 
 def _awaited(ask: Ask) -> Ask:
