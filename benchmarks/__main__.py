@@ -40,6 +40,8 @@ def main() -> None:
         "--peer", action="append", default=[], choices=PEERS, help="compare with this one only"
     )
     given = parser.parse_args()
+    if given.rounds < 1:
+        parser.error(f"--rounds must be 1 or more, not {given.rounds}")
     choose(given.peer)
     for name in given.tables:
         if name not in TABLES + BY_NAME:

@@ -62,10 +62,18 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     It runs on nbconvo's own thread, so a running event loop, as in a notebook, is no obstacle.
 
     Raises:
+        InputError: If it is no coroutine.
         Stopped: If the user interrupts; what had come of a reply is kept.
     """
+    from collections.abc import Coroutine
+
     from nbconvo.session import workspace
 
+    given: object = coroutine
+    if not isinstance(given, Coroutine):
+        from nbconvo.errors import InputError
+
+        raise InputError(f'run() takes a coroutine such as session.ask("..."), not {given!r:.80}')
     return workspace.bridge.run(coroutine, nested=workspace.nested)
 
 

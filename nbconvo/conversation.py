@@ -54,6 +54,16 @@ def with_results(
         yield said, [*pairs, *((None, result) for result in results)]
 
 
+def _beginnings(path: Sequence[Message]) -> list[int]:
+    """Return where exchanges begin: at users' messages, but for words of others after one."""
+    return [
+        place
+        for place, message in enumerate(path)
+        if message.role == "user"
+        and not (message.name is not None and place and path[place - 1].role == "user")
+    ]
+
+
 class Conversation:
     """A tree of messages; the *active path* leads from the first message to the active leaf."""
 
@@ -222,7 +232,7 @@ class Conversation:
             What was taken off. Where nothing was replied yet, it is the last user's message.
         """
         path = self.messages
-        asked = [place for place, message in enumerate(path) if message.role == "user"]
+        asked = _beginnings(path)
         if not asked:
             raise InputError("nothing to undo: nothing has been asked")
         replied = max((n for n, m in enumerate(path) if m.role == "assistant"), default=len(path))
@@ -238,7 +248,7 @@ class Conversation:
         if n < 0:
             raise InputError(f"n must be 0 or more, not {n!r}")
         path = self.messages
-        starts = [place for place, message in enumerate(path) if message.role == "user"]
+        starts = _beginnings(path)
         kept = path[starts[-n] :] if 0 < n <= len(starts) else path if n else ()
         copies = tuple(message.copied(cell=None) for message in kept)
         self.reset()

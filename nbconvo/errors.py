@@ -107,7 +107,7 @@ class Busy(NbConvoError):
 
 
 class Halted(NbConvoError):
-    """The reply was stopped from elsewhere, by ``Session.stop``; the part that had come is kept."""
+    """The reply was stopped from elsewhere, as by ``Session.stop``; what had come is kept."""
 
 
 class Unfit(NbConvoError):

@@ -11,14 +11,12 @@ from nbconvo.errors import InputError, NbConvoError
 from nbconvo.host import running_cell
 from nbconvo.messages import Cell, Delta
 from nbconvo.session import Reply, Session, workspace
-from nbconvo.session.ask import Ask
+from nbconvo.session.ask import Ask, Said
 from nbconvo.session.turn import Item
 
 __all__ = ["chorus", "conversing", "exchange"]
 
 _PATIENCE = 0.1  # seconds
-
-_Said = tuple[str | None, str]
 
 
 async def exchange(
@@ -51,6 +49,9 @@ def conversing(
     participants: Sequence[Session], opening: str, *, rounds: int
 ) -> AsyncGenerator[tuple[int, Item]]:
     """Check, then return the exchange for the I/O thread: who speaks, by place, and what."""
+    for one in participants:
+        if not isinstance(one, Session):
+            raise InputError(f"an exchange is between sessions, and {one!r:.80} is none")
     if len(participants) < 2:
         raise InputError("an exchange needs two participants or more")
     if len({id(session) for session in participants}) < len(participants):
@@ -73,13 +74,13 @@ async def _conversing(
 ) -> AsyncGenerator[tuple[int, Item]]:
     names = [session.name or f"participant {n}" for n, session in enumerate(participants, 1)]
     # What each has yet to hear: who said it (nobody: the opening), and what.
-    unheard: list[list[_Said]] = [[(None, opening)] for _ in participants]
+    unheard: list[list[Said]] = [[(None, opening)] for _ in participants]
     spoken = False
     try:
         for _ in range(rounds):
             for place, speaker in enumerate(participants):
-                text, speakers = _joined(unheard[place])
-                ask = replace(speaker.asking.prepare(text), cell=cell, speaker=speakers)
+                heard = tuple(unheard[place])
+                ask = replace(speaker.asking.prepare(_joined(heard)), cell=cell, heard=heard)
                 known, said = {message.id for message in speaker.conversation}, ""
                 try:
                     async with aclosing(speaker.asking.answer(ask)) as items:
@@ -93,7 +94,8 @@ async def _conversing(
                     # Its own path tells whether the turn counts: a failed one does not, a
                     # stopped one does once something was said.
                     if any(
-                        message.content == ask.content and message.id not in known
+                        (message.role, message.content) == ("user", heard[-1][1])
+                        and message.id not in known
                         for message in speaker.conversation.messages
                     ):
                         spoken = True
@@ -109,7 +111,7 @@ async def _conversing(
 
 
 async def _hear(
-    participants: Sequence[Session], unheard: Sequence[Sequence[_Said]], cell: Cell | None
+    participants: Sequence[Session], unheard: Sequence[Sequence[Said]], cell: Cell | None
 ) -> BaseException | None:
     """Let each hear what is left; return the first error, if a log could not be written.
 
@@ -118,8 +120,7 @@ async def _hear(
     hearing = []
     for session, waiting in zip(participants, unheard, strict=True):
         if waiting:
-            text, speakers = _joined(waiting)
-            hearing.append(asyncio.create_task(session.asking.hear(text, cell, speakers)))
+            hearing.append(asyncio.create_task(session.asking.hear(waiting, cell)))
     if hearing:
         await asyncio.wait(hearing, timeout=_PATIENCE)
     for task in hearing:
@@ -128,11 +129,9 @@ async def _hear(
     return next((error for error in errors if error is not None), None)
 
 
-def _joined(unheard: Sequence[_Said]) -> tuple[str, str | None]:
-    """Return all that was said as one text, each part under its speaker, and the speakers."""
-    text = "\n\n".join(said if name is None else f"{name}: {said}" for name, said in unheard)
-    speakers = dict.fromkeys(name for name, _ in unheard if name is not None)
-    return text, ", ".join(speakers) or None
+def _joined(heard: Sequence[Said]) -> str:
+    """Return all that was said as one text, each part under its speaker."""
+    return "\n\n".join(said if name is None else f"{name}: {said}" for name, said in heard)
 
 
 def _looked_at(task: asyncio.Task[None]) -> None:

@@ -15,8 +15,11 @@ from nbconvo.session import Reply, Session, workspace
 
 
 def heard(session: Session) -> list[tuple[str, str]]:
-    """The active path, as (role, content)."""
-    return [(message.role, message.content) for message in session.conversation.messages]
+    """The active path, as (role, content), with the name in place of the role for others' words."""
+    return [
+        (message.name if message.role == "user" and message.name else message.role, message.content)
+        for message in session.conversation.messages
+    ]
 
 
 async def take_all(participants, opening="begin", **options) -> list[Reply]:
@@ -78,14 +81,15 @@ async def test_each_history_holds_the_whole_exchange(provider, pair):
     assert heard(a) == [
         ("user", "begin"),
         ("assistant", "turn 1"),
-        ("user", "b: turn 2"),
+        ("b", "turn 2"),
         ("assistant", "turn 3"),
-        ("user", "b: turn 4"),
+        ("b", "turn 4"),
     ]
     assert heard(b) == [
-        ("user", "begin\n\na: turn 1"),
+        ("user", "begin"),
+        ("a", "turn 1"),
         ("assistant", "turn 2"),
-        ("user", "a: turn 3"),
+        ("a", "turn 3"),
         ("assistant", "turn 4"),
     ]
 
@@ -130,7 +134,7 @@ async def test_a_failure_keeps_all_that_was_said_before_it(provider, pair):
     with pytest.raises(AuthenticationFailed):
         await take_all(pair, rounds=2)
     assert heard(a) == [("user", "begin"), ("assistant", "turn one")]
-    assert heard(b) == [("user", "begin\n\na: turn one")]
+    assert heard(b) == [("user", "begin"), ("a", "turn one")]
 
 
 async def test_a_failure_of_the_first_turn_leaves_the_histories_as_they_were(provider, pair):
@@ -147,7 +151,7 @@ async def test_a_turn_that_breaks_off_is_not_heard_and_what_it_answered_is(provi
     with pytest.raises(StreamCut):
         await take_all(pair)
     assert heard(a) == [("user", "begin"), ("assistant", "turn one")]
-    assert heard(b) == [("user", "begin\n\na: turn one")]
+    assert heard(b) == [("user", "begin"), ("a", "turn one")]
     assert [m.finish_reason for m in b.conversation if m.content == "half"] == ["cut"]
 
 
@@ -161,8 +165,8 @@ async def test_leaving_early_keeps_all_that_was_said(provider, pair):
                 break
     a, b = pair
     assert heard(a)[:2] == [("user", "begin"), ("assistant", "turn 1")]
-    assert heard(a)[-1][1].endswith("b: turn 2")
-    assert heard(b)[:2] == [("user", "begin\n\na: turn 1"), ("assistant", "turn 2")]
+    assert heard(a)[-1] == ("b", "turn 2")
+    assert heard(b)[:3] == [("user", "begin"), ("a", "turn 1"), ("assistant", "turn 2")]
 
 
 async def test_an_interrupt_keeps_the_half_of_a_turn_and_lets_the_others_hear_it(provider, pair):
@@ -177,8 +181,8 @@ async def test_an_interrupt_keeps_the_half_of_a_turn_and_lets_the_others_hear_it
 
     await workspace.bridge.start(until_half(conversing(pair, "begin", rounds=2)))
     a, b = pair
-    assert heard(a) == [("user", "begin"), ("assistant", "turn one"), ("user", "b: half")]
-    assert heard(b) == [("user", "begin\n\na: turn one"), ("assistant", "half")]
+    assert heard(a) == [("user", "begin"), ("assistant", "turn one"), ("b", "half")]
+    assert heard(b) == [("user", "begin"), ("a", "turn one"), ("assistant", "half")]
     assert b.last.finish_reason == "stopped"
 
 
@@ -201,8 +205,8 @@ async def test_an_exchange_that_its_cell_runs_again_replaces_the_old_one(
     numbered(provider)
     run_as("2")
     await take_all(pair, "new opening", rounds=1)
-    assert [content for _, content in heard(pair[0])] == ["new opening", "turn 3", "b: turn 4"]
-    assert [content for _, content in heard(pair[1])] == ["new opening\n\na: turn 3", "turn 4"]
+    assert [content for _, content in heard(pair[0])] == ["new opening", "turn 3", "turn 4"]
+    assert [content for _, content in heard(pair[1])] == ["new opening", "turn 3", "turn 4"]
 
 
 @pytest.mark.parametrize(
@@ -220,6 +224,12 @@ async def test_what_is_no_exchange_is_refused_before_anything_is_sent(
 ):
     with pytest.raises(InputError, match=text):
         await take_all(choose(*pair), opening, rounds=rounds)
+    assert not provider.requests
+
+
+async def test_only_sessions_talk_to_each_other(provider, pair):
+    with pytest.raises(InputError, match="an exchange is between sessions, and 'b' is none"):
+        await take_all([pair[0], "b"])
     assert not provider.requests
 
 
@@ -312,9 +322,8 @@ async def test_who_is_answering_somebody_else_hears_the_end_afterwards(provider,
         await other
 
     await workspace.bridge.start(overlap())
-    await workspace.bridge.start(answering.asking.hear("after"))
-    users = [content for role, content in heard(answering) if role == "user"]
-    assert users[-2:] == ["b: turn 2", "after"]
+    await workspace.bridge.start(answering.asking.hear([(None, "after")]))
+    assert heard(answering)[-2:] == [("b", "turn 2"), ("user", "after")]
 
 
 async def test_a_failed_turn_was_not_spoken_though_its_speaker_was_busy_before(provider, pair):

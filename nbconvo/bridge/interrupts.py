@@ -33,6 +33,10 @@ class Watch:
         """Handle SIGINT."""
         if self.stopped:
             raise Stopped(_INTERRUPTED)
+        self.stop()
+
+    def stop(self) -> None:
+        """Cancel the job, as the first interrupt does."""
         self.stopped = True
         if self._job is not None:
             self._job.cancel(_INTERRUPTED)

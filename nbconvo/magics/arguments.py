@@ -119,9 +119,9 @@ def parse(magic: Any, line: str) -> argparse.Namespace:
 
 
 def split_text(magic: Any, line: str, is_name: Callable[[str], bool]) -> tuple[str, str]:
-    """Split the line of a one-line ask: options and names first, then the text, untouched."""
+    """Split the line of a one-line ask: options and one name first, then the text, untouched."""
     options: Options = magic.options
-    place = 0
+    place, named = 0, False
     while found := _WORD.match(line, place):
         word = found[1]
         name = word.partition("=")[0]
@@ -133,8 +133,10 @@ def split_text(magic: Any, line: str, is_name: Callable[[str], bool]) -> tuple[s
                 and (value := _WORD.match(line, place))
             ):
                 place = value.end()
-        elif word.startswith("--") or is_name(word):
+        elif word.startswith("--"):
             place = found.end()
+        elif not named and is_name(word):
+            place, named = found.end(), True
         else:
             break
     return line[:place], line[place:].strip()

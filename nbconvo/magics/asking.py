@@ -12,7 +12,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from nbconvo import host, tokens
-from nbconvo.bridge.interrupts import interruptible
+from nbconvo.bridge.interrupts import Watch, interruptible
 from nbconvo.bridge.nested import kernel_loop
 from nbconvo.client.encoding import decoded, encoded
 from nbconvo.display.column import Column
@@ -61,11 +61,13 @@ class Asking:
         """Ask while other cells run; the variable gets what the replies can be awaited from."""
         columns = _columns(asked)
         screen = self._screen(side_by_side=len(asked) > 1, at_once=True)
+        watch = Watch()
         pending = Pending(
             # Of one or of several, an error stays with its column: no cell waits to show it.
-            workspace.bridge.batches(chorus(asked), workspace.settings.repaint),
+            workspace.bridge.batches(chorus(asked), workspace.settings.repaint, watch=watch),
             lambda batches: show(batches, screen, columns),
             lambda: _outcome(columns),
+            watch.stop,
         )
         if self._to is not None:
             self._shell.user_ns[self._to] = pending

@@ -11,7 +11,7 @@ from typing import Any
 
 from nbconvo.bridge.waker import Waker
 from nbconvo.display.show import Item
-from nbconvo.errors import NbConvoError, Stopped
+from nbconvo.errors import Halted, NbConvoError, Stopped
 
 __all__ = ["Pending"]
 
@@ -25,6 +25,7 @@ class Pending:
         batches: What comes of an ask that has begun.
         show: Paints what comes until it ends.
         outcome: Returns the reply, or raises what went wrong.
+        stop: Ends the ask, from any thread.
     """
 
     def __init__(
@@ -32,14 +33,19 @@ class Pending:
         batches: Batches,
         show: Callable[[Batches], None],
         outcome: Callable[[], Any],
+        stop: Callable[[], None],
     ) -> None:
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self._cancelled = threading.Event()
+        self._stop = stop
 
         def run() -> None:
             try:
-                show(self._until_cancelled(batches))
+                # Closed here and now: else the error's traceback keeps the request open.
+                with contextlib.closing(batches):
+                    show(batches)
                 self._future.set_result(outcome())
+            except Stopped as stopped:  # in a task it would end the kernel's loop
+                self._future.set_exception(Halted(f"stopped; {stopped}"))
             except BaseException as error:  # handed to whoever asks for the result
                 self._future.set_exception(error)
 
@@ -53,14 +59,14 @@ class Pending:
 
     def cancel(self) -> None:
         """Stop it; what has come is kept."""
-        self._cancelled.set()
+        self._stop()
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the reply, ``timeout`` seconds at most, and return it.
 
         Raises:
             TimeoutError: If it has not come by then.
-            Stopped: If it was cancelled.
+            Halted: If it was cancelled.
             NbConvoError: If the service did not answer as asked.
         """
         return self._future.result(timeout)
@@ -71,23 +77,12 @@ class Pending:
     async def _wait(self) -> Any:
         with Waker(asyncio.get_running_loop()).heartbeat():
             # Whoever stops waiting does not stop the reply: cancel() does.
-            try:
-                return await asyncio.shield(asyncio.wrap_future(self._future))
-            except KeyboardInterrupt as error:  # in a task it would end the kernel's loop
-                raise NbConvoError(str(error)) from None
-
-    def _until_cancelled(self, batches: Batches) -> Batches:
-        # Closed here and now: else the error's traceback keeps the request open.
-        with contextlib.closing(batches):
-            for batch in batches:
-                yield batch
-                if self._cancelled.is_set():
-                    raise Stopped("cancelled")
+            return await asyncio.shield(asyncio.wrap_future(self._future))
 
     def __repr__(self) -> str:
         if not self.done():
             return "Pending(still answering: await it, or .result(), or .cancel())"
         try:
             return f"Pending({self.result()!r})"
-        except (NbConvoError, KeyboardInterrupt) as error:
+        except NbConvoError as error:
             return f"Pending(failed: {error})"

@@ -40,18 +40,16 @@ class ConvoMagics(Magics):
     @line_cell_magic
     @Options(
         option("name", nargs="?", help="the participant; without one, the notebook's own session"),
-        option("--dir", help="directory of the log"),
+        option("--dir", help="directory of the log, or none to end it"),
         option(
             "--rpm",
-            type=float,
             metavar="N",
-            help="most requests a minute, for all who use the service",
+            help="most requests a minute, for all who use the service, or none for no limit",
         ),
         option(
             "--tpm",
-            type=float,
             metavar="N",
-            help="most tokens a minute, for all who use the service",
+            help="most tokens a minute, for all who use the service, or none for no limit",
         ),
         option(
             "--budget",
@@ -96,7 +94,9 @@ class ConvoMagics(Magics):
     @no_var_expand
     @line_cell_magic
     @Options(
-        option("names", nargs="*", help="whom to ask; without one, the current session"),
+        option(
+            "names", nargs="*", help="whom to ask, several in a cell; none: the current session"
+        ),
         option("--to", metavar="VAR", help="Python variable for the reply"),
         option("--background", action="store_true", help="answer while other cells run"),
         option("--quiet", action="store_true", help="show nothing"),
@@ -110,7 +110,7 @@ class ConvoMagics(Magics):
     def ask(self, line: str, cell: str | None = None) -> Any:
         """Say something to one participant, or to several at once, and show the reply.
 
-        ``%%ask NAME`` sends the text of the cell; ``%ask NAME text`` is the same on one line.
+        ``%%ask NAME ...`` sends the text of the cell; ``%ask NAME text`` asks one, on one line.
         ``{{expression}}`` in the text becomes its value. Running a cell again replaces its turn.
         Names and options stand on the first line. For example::
 

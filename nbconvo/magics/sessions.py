@@ -9,8 +9,8 @@ from typing import Any
 from nbconvo.configs import default_options
 from nbconvo.display.table import Table
 from nbconvo.errors import nearest
+from nbconvo.magics.limits import check_limits, set_limits
 from nbconvo.magics.spending import budget_of, set_budget
-from nbconvo.services.checks import check_positive
 from nbconvo.session import Session, workspace
 from nbconvo.session.profile import MOST_ROUNDS, TOOL_TIMEOUT, chosen
 
@@ -35,25 +35,25 @@ def begin_or_update(
         options: The service, model and options that the line names.
         before: Those that it named when the cell ran before.
     """
-    _check_limits(args)
+    check_limits(args)
     budget_of(args.budget)
     chosen(options.get("service"), options.get("model"))  # before anything is changed
     name = args.name or workspace.DEFAULT
     if name not in workspace:
-        return _begun(Session(system, name=name, dir=args.dir, **options), args)
+        return _begun(Session(system, name=name, dir=_directory(args), **options), args)
     return _change(workspace.get(name), args, options, before, system)
 
 
 def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
     """Make a session the current one, changing only what the line names; or begin one."""
-    _check_limits(args)
+    check_limits(args)
     budget_of(args.budget)
     if not options and not any((args.dir, args.rpm, args.tpm, args.budget)):
         session = workspace.get(args.name)
         print(f"{args.name} is now the current session")
         return _current(session)
     if args.name not in workspace:
-        return _begun(Session(name=args.name, dir=args.dir, **options), args)
+        return _begun(Session(name=args.name, dir=_directory(args), **options), args)
     chosen(options.get("service"), options.get("model"))
     session = workspace.get(args.name)
     return _change(session, args, options, {}, session.system)
@@ -79,8 +79,8 @@ def sessions_table() -> Table:
 def _begun(session: Session, args: argparse.Namespace) -> Session:
     said = [
         "new session",
-        *([f"log in {args.dir}"] if args.dir else []),
-        *_set_limits(session, args),
+        *([f"log in {args.dir}"] if _directory(args) else []),
+        *set_limits(session, args),
         *set_budget(session, args.budget),
     ]
     others = [name for name in workspace.names() if name != session.name]
@@ -100,7 +100,7 @@ def _change(
 ) -> Session:
     """Make of ``session`` what the line names; say what is different from before."""
     was = _described(session)
-    log = _set_dir(session, args.dir)
+    log = _set_dir(session, _directory(args))
     _choose(session, options, before)
     gone = before.keys() - options.keys() - _WHOM
     defaults = {option: _DEFAULTS.get(option, default_options().get(option)) for option in gone}
@@ -129,9 +129,17 @@ def _choose(session: Session, options: dict[str, Any], before: dict[str, Any]) -
         session.set_model(options.get("model"))
 
 
+def _directory(args: argparse.Namespace) -> str | None:
+    """Return the directory that the line names; an empty one for no log."""
+    return "" if args.dir is not None and args.dir.lower() == "none" else args.dir
+
+
 def _set_dir(session: Session, directory: str | None) -> list[str]:
     """Log where the line says; return that in words, if it is another place."""
-    if directory is None or str(Path(directory).expanduser().absolute()) == session.dir:
+    if directory == "" and session.dir is not None:
+        session.set_dir(None)
+        return ["no log any more"]
+    if not directory or str(Path(directory).expanduser().absolute()) == session.dir:
         return []
     session.set_dir(directory)
     return [f"log in {directory}"]
@@ -147,7 +155,7 @@ def _changed(
         for what, now in after.items()
         if (was := before.get(what)) != now
     ]
-    changes += _set_limits(session, args)
+    changes += set_limits(session, args)
     changes += set_budget(session, args.budget)
     said = len(session.conversation.messages)
     history = f"; {said} messages kept" if said and changes else ""
@@ -168,7 +176,8 @@ def _current(session: Session) -> Session:
 def _described(session: Session) -> dict[str, Any]:
     return {
         "instructions": session.system,
-        "model": f"{session.service.name}:{session.model or '?'}",
+        "service": session.service.typed_as,
+        "model": session.model,
         "tools": ", ".join(session.tools) or None,
         "rounds of calls": session.max_rounds,
         "seconds of a call": f"{session.tool_timeout:g}",
@@ -178,20 +187,3 @@ def _described(session: Session) -> dict[str, Any]:
 
 def _shown(value: object) -> str:
     return "default" if value is None else str(value)
-
-
-def _check_limits(args: argparse.Namespace) -> None:
-    check_positive("--rpm", args.rpm)
-    check_positive("--tpm", args.tpm)
-
-
-def _set_limits(session: Session, args: argparse.Namespace) -> list[str]:
-    """Set the limits that the line names, and return them in words."""
-    service, said = session.service, []
-    if args.rpm is not None and service.max_requests_per_minute != args.rpm:
-        service.max_requests_per_minute = args.rpm
-        said.append(f"at most {args.rpm:,g} requests a minute to {service.name}")
-    if args.tpm is not None and service.max_tokens_per_minute != args.tpm:
-        service.max_tokens_per_minute = args.tpm
-        said.append(f"at most {args.tpm:,g} tokens a minute to {service.name}")
-    return said

@@ -11,7 +11,7 @@ from nbconvo.messages import Message
 from nbconvo.panel.rows import Row, row, size
 from nbconvo.session import Session
 
-__all__ = ["Scroll", "merged", "path_of"]
+__all__ = ["Scroll", "is_heard", "merged", "path_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,24 @@ def path_of(session: Session) -> tuple[Message, ...]:
 def merged(sessions: Sequence[Session], paths: Sequence[tuple[Message, ...]]) -> Scroll:
     """Return all that was said in several sessions in the order of time.
 
-    What one heard of another is left out: it stands there as the other's own words.
+    What one heard of another is left out: it stands there as the other's own words. So is an
+    opening that one heard with them: it stands where the first who spoke was told it.
     """
     told = [
         (when, message, session)
         for session, path in zip(sessions, paths, strict=True)
-        for when, message in _times(path)
-        if message.role != "user" or message.name is None
+        for (when, message), after in zip(_times(path), (*path[1:], None), strict=False)
+        if not (is_heard(message) or (message.role == "user" and after and is_heard(after)))
     ]
     told.sort(key=lambda each: each[0])
     return Scroll(
         tuple(message for _, message, _ in told), tuple(session for _, _, session in told)
     )
+
+
+def is_heard(message: Message) -> bool:
+    """Whether these are the words of another participant."""
+    return message.role == "user" and message.name is not None
 
 
 def _times(path: Sequence[Message]) -> Iterator[tuple[datetime, Message]]:

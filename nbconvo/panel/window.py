@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nbconvo import cards
-from nbconvo.markdown import plain
 from nbconvo.messages import Message
 from nbconvo.panel.gauges import busy, fading, gauges
+from nbconvo.panel.listing import listed
 from nbconvo.panel.replies import rendering_of
-from nbconvo.panel.rows import Row, failed_row, growing_row, initials, key_of, label_of, row
-from nbconvo.panel.scroll import Scroll, merged, path_of
+from nbconvo.panel.rows import Row, failed_row, growing_row, key_of, row
+from nbconvo.panel.scroll import Scroll, is_heard, merged, path_of
 from nbconvo.session import Session
 from nbconvo.session.turn import Turn
 from nbconvo.session.workspace import workspace
@@ -23,7 +22,6 @@ __all__ = ["BUDGET", "EVERYONE", "PAGE", "Window"]
 EVERYONE = "*"
 PAGE = 30  # rows
 BUDGET = 40_000  # bytes of rows in one message, unless a single row takes more
-_TABS = 100  # sessions that are listed, the newest
 # Seconds from look to look: while a reply grows, while a limiter is busy, while all that moves
 # is what was sent in the last five minutes.
 _GROWING_EVERY, _GAUGES_EVERY, _FADING_EVERY = 0.2, 0.25, 1.0
@@ -145,10 +143,12 @@ class Window:
         tail = self._tail()
         path = self._path()
         said = {message.id for message in self._scroll.messages[-PAGE:]}
+        sessions, others = listed(self.all_sessions(), (self.shown, workspace.current))
         for name, value in (
             ("shown", self.shown),
             ("gone", self.gone),
-            ("sessions", self._sessions()),
+            ("sessions", sessions),
+            ("others", others),
             ("system", self._system()),
             ("tail", [one for one in tail if one["id"] not in said]),
         ):
@@ -178,15 +178,6 @@ class Window:
         at, rows = scroll.rows(max(same, len(scroll) - PAGE), len(scroll), BUDGET)
         return {"n": len(scroll), "same": same, "at": at, "rows": rows}
 
-    def _sessions(self) -> list[Part]:
-        sessions = self.all_sessions()
-        chosen = (self.shown, workspace.current)
-        return [
-            _tab(session)
-            for place, session in enumerate(sessions)
-            if place >= len(sessions) - _TABS or session.name in chosen
-        ]
-
     def _system(self) -> str | None:
         sessions = self.sessions()
         return None if self.shown == EVERYONE or not sessions else sessions[0].system
@@ -198,7 +189,7 @@ class Window:
             if turn.id in session.conversation:
                 continue
             state = "asked" if turn.begun else "queued"
-            if not (everyone and turn.ask.speaker):
+            if not (everyone and any(map(is_heard, turn.asked))):
                 rows += [
                     {**row(session, asked, everyone=everyone), "state": state, "turn": turn.id}
                     for asked in turn.asked
@@ -241,22 +232,3 @@ def _same(paths: Sequence[_Path], others: Sequence[_Path]) -> bool:
         session is other and len(path) == len(before) and path[-1:] == before[-1:]
         for (session, path), (other, before) in zip(paths, others, strict=True)
     )
-
-
-def _tab(session: Session) -> Part:
-    turns, usage = session.turns, session.usage
-    return {
-        "key": key_of(session),
-        "label": plain(label_of(session)),
-        "initials": initials(label_of(session)),
-        "hue": cards.hue(label_of(session)),
-        "service": plain(session.service.typed_as),
-        "model": plain(session.model or ""),
-        "busy": bool(turns),
-        "queued": sum(not turn.begun for turn in turns),
-        "count": len(session.conversation.messages),
-        "tokens": usage.total_tokens,
-        "estimated": usage.estimated,
-        "cost": cards.cost(usage) or None,
-        "current": session.name is not None and session.name == workspace.current,
-    }

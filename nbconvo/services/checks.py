@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import math
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from nbconvo.keys import Key, Masked, remember
 
 __all__ = [
     "check_headers",
+    "check_name",
     "check_positive",
     "checked_key",
     "checked_price",
@@ -94,6 +96,13 @@ def checked_text(label: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise InputError(f"{label} must be a text, not {type(value).__name__}")
+
+
+def check_name(name: object) -> None:
+    """Raise ``InputError`` unless ``name`` can stand for a service, before a model's name too."""
+    if isinstance(name, str) and re.fullmatch(r"[^\s:/]+", name):
+        return
+    raise InputError(f"a service's name is one word without ':' or '/', not {name!r:.80}")
 
 
 def checked_price(price: object) -> tuple[float, float] | None:

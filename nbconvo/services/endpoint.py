@@ -12,6 +12,7 @@ from nbconvo.errors import InputError, MissingKey
 from nbconvo.keys import Key
 from nbconvo.services.checks import (
     check_headers,
+    check_name,
     check_positive,
     checked_key,
     checked_price,
@@ -97,7 +98,9 @@ class Endpoint:
             ("total_timeout", total_timeout),
         ):
             check_positive(label, value, optional=False)
-        self.name = checked_text("name", name) or self.name
+        if checked_text("name", name):
+            check_name(name)
+        self.name = name or self.name
         self._key = checked_key(api_key)
         url = checked_text("base_url", base_url)
         self._base_url = checked_url(url) if url else None

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from nbconvo.errors import InputError, UnknownName
 from nbconvo.services.base import BaseService
 from nbconvo.services.chat import ChatService
+from nbconvo.services.checks import check_name
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -25,10 +26,16 @@ _offered: dict[str, EntryPoint] | None = None
 
 
 def register(name: str, service: BaseService | type[BaseService]) -> None:
-    """Make ``service`` known as ``name``, to ``--service name`` and ``service="name"`` alike."""
-    if not name or any(character.isspace() or character in ":/" for character in name):
-        raise InputError(f"a service's name is one word without ':' or '/', not {name!r}")
-    _registry[name] = service() if isinstance(service, type) else service
+    """Make ``service`` known as ``name``, to ``--service name`` and ``service="name"`` alike.
+
+    Raises:
+        InputError: If it is no service, or cannot have that name.
+    """
+    check_name(name)
+    made = service() if isinstance(service, type) else service
+    if not isinstance(made, BaseService):
+        raise InputError(f"a service such as ChatService(...) can be registered, not {made!r:.80}")
+    _registry[name] = made
     _registry[name].listed_as = name
 
 

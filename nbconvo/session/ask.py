@@ -16,14 +16,19 @@ from nbconvo.session.record import Record
 
 __all__ = [
     "Ask",
+    "Said",
     "asked_by",
     "fetched",
     "messages_of",
     "parent_of",
     "place_of",
+    "said_in",
     "sent_by",
     "set_aside",
 ]
+
+#: Who said something, ``None`` for the user, and what.
+Said = tuple[str | None, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Ask:
             in the place of an earlier run of ``cell``.
         parent: Id of the message that a placed turn goes below; ``None`` begins afresh.
         cell: The cell that asks; its own earlier turn is replaced.
-        speaker: Whose words the user's message holds, where they are not the user's own.
+        heard: Whose words the content holds, where they are not all the user's own.
         attachments: Images and files that go along with the user's message.
         answers: Whether whoever reads the turn answers its questions.
         loop: The event loop on which async tools run; ``None`` is the I/O thread's.
@@ -51,7 +56,7 @@ class Ask:
     placed: bool = False
     parent: str | None = None
     cell: Cell | None = None
-    speaker: str | None = None
+    heard: tuple[Said, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     answers: bool = False
     loop: asyncio.AbstractEventLoop | None = None
@@ -126,7 +131,14 @@ def sent_by(ask: Ask, asked: Sequence[Message], record: Record) -> tuple[Message
     system = ask.profile.system
     said = (*record.conversation.path(parent_of(ask, record)), *asked)
     opening = (Message(role="system", content=system),) if system else ()
-    return (*opening, *_joined(_paired(said)))
+    return (*opening, *_joined([_told(message) for message in _paired(said)]))
+
+
+def _told(message: Message) -> Message:
+    """Return a message as it is sent: words of others go under their names."""
+    if message.role != "user" or message.name is None:
+        return message
+    return replace(message, content=f"{message.name}: {message.content}", name=None)
 
 
 def _paired(messages: Sequence[Message]) -> list[Message]:
@@ -170,15 +182,13 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
 
 
 def asked_by(ask: Ask) -> tuple[Message, ...]:
-    """Return the user's message, if the ask brings one."""
+    """Return the user's message, if the ask brings one; one for each whose words it holds."""
     if ask.content is None:
         return ()
-    return (
-        Message(
-            role="user",
-            content=ask.content,
-            name=ask.speaker,
-            cell=ask.cell,
-            attachments=ask.attachments,
-        ),
-    )
+    *before, last = said_in(ask.heard or ((None, ask.content),), ask.cell)
+    return (*before, replace(last, attachments=ask.attachments))
+
+
+def said_in(words: Sequence[Said], cell: Cell | None) -> tuple[Message, ...]:
+    """Return what was said, in ``cell``, as messages to one who hears it."""
+    return tuple(Message(role="user", content=text, name=name, cell=cell) for name, text in words)

@@ -14,7 +14,7 @@ from nbconvo.errors import InputError
 from nbconvo.host import running_cell
 from nbconvo.media import attached
 from nbconvo.messages import Cell, Delta, Message
-from nbconvo.session.ask import Ask, messages_of, place_of, set_aside
+from nbconvo.session.ask import Ask, Said, messages_of, place_of, said_in, set_aside
 from nbconvo.session.line import Line
 from nbconvo.session.profile import Overrides, Profile
 from nbconvo.session.record import Record
@@ -153,13 +153,11 @@ class Asking:
         assert isinstance(reply, Reply)
         return reply
 
-    async def hear(
-        self, content: str, cell: Cell | None = None, speaker: str | None = None
-    ) -> None:
-        """Put what ``speaker`` said on the path, without asking for a reply; on the I/O thread.
+    async def hear(self, words: Sequence[Said], cell: Cell | None = None) -> None:
+        """Put what others said on the path, without asking for a reply; on the I/O thread.
 
         What was heard in an earlier run of ``cell`` gives place.
         """
         async with self.line.turn():
-            heard = Message(role="user", content=content, name=speaker, cell=cell)
-            self._record.commit([heard], place_of(cell, self._record.conversation))
+            place = place_of(cell, self._record.conversation)
+            self._record.commit(said_in(words, cell), place)

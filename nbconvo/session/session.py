@@ -44,7 +44,8 @@ class Session:
     Args:
         system: The system prompt: who it is, what it shall do.
         name: Under which magics know it; another session of that name is replaced.
-        dir: Directory of the log; by default that of the configuration, else no log.
+        dir: Directory of the log; by default that of the configuration, else no log. ``""`` is
+            none.
         service: A known name, the http address of a compatible server, or a service.
         model: A model of the service; ``service:model`` names both.
         tools: Python functions that the model may call, sync or async.
@@ -79,6 +80,7 @@ class Session:
     ) -> None:
         service = unseen_url(service)  # first of all: a traceback must not show what it may hold
         self.name = _checked_name(name)
+        _check_kinds(system, dir)
         profile = Profile.of(system, service, model, options)
         profile = profile.equipped(
             {
@@ -93,7 +95,7 @@ class Session:
         self._record = Record(workspace.changed)
         #: How it is asked, for those who begin turns and wait for them: magics, panels, exchanges.
         self.asking = Asking(name, profile, self._record, self._budget)
-        if directory := dir or workspace.settings.resolved("dir"):
+        if directory := workspace.settings.resolved("dir") if dir is None else dir:
             self.set_dir(directory)
         if name is not None:
             workspace.add(self, name)
@@ -263,6 +265,7 @@ class Session:
 
     def set_system(self, system: str | None) -> None:
         """Change the system prompt; the history stays."""
+        _check_kinds(system, None)
         self._change(self._profile.but(system=system))
 
     def set_service(self, service: str | BaseService | None, model: str | None = None) -> None:
@@ -321,6 +324,7 @@ class Session:
         Raises:
             LogError: If it cannot be written; the old log goes on.
         """
+        _check_kinds(None, dir)
         described = self._profile.described()
         self._record.log_to(dir, self.name or "session", {"name": self.name, **described})
 
@@ -435,12 +439,20 @@ class Session:
 
 def _checked_name(name: str | None) -> str | None:
     """Return ``name``; raise ``InputError`` unless it is one word that magics can be told."""
-    if name is None or re.fullmatch(r"[^\W\d][\w-]*", name):
+    if name is None or (isinstance(name, str) and re.fullmatch(r"[^\W\d][\w-]*", name)):
         return name
     raise InputError(
         f"session name {name!r} cannot be used: a letter comes first, "
         "then letters, digits, '_' and '-'"
     )
+
+
+def _check_kinds(system: object, dir: object) -> None:
+    """Raise ``InputError`` unless these can be instructions and a directory."""
+    if not isinstance(system, str | None):
+        raise InputError(f"the system prompt must be a text, not {system!r:.80}")
+    if not isinstance(dir, str | os.PathLike | None):
+        raise InputError(f"dir must be the path of a directory, not {dir!r:.80}")
 
 
 def _awaited(ask: Ask) -> Ask:

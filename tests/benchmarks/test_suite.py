@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import pytest
 
-from benchmarks.__main__ import BY_NAME, TABLES, placed
+from benchmarks.__main__ import BY_NAME, TABLES, main, placed
 from benchmarks.limiter import out_of_order
 from benchmarks.peers import PEERS, Told, found, peer_class
 from benchmarks.plans import Plan
@@ -25,6 +25,13 @@ def test_each_table_is_a_module_with_one_function(name: str):
     measure = importlib.import_module(f"benchmarks.{name}").measure
     assert next(iter(inspect.signature(measure).parameters)) == "rounds"
     assert inspect.signature(measure).return_annotation == "Table"
+
+
+def test_no_rounds_are_refused(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--rounds", "0"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--rounds must be 1 or more, not 0" in capsys.readouterr().err
 
 
 def test_the_page_keeps_its_order_and_takes_the_newest():

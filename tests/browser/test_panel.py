@@ -102,6 +102,29 @@ def test_several_are_named_with_the_keyboard(desk: Desk) -> None:
     assert len(desk.said("comedian")) == len(desk.said("critic")) == 2
 
 
+def test_who_is_not_known_is_not_taken_for_somebody_else(desk: Desk) -> None:
+    desk.send("@comedien hello")
+    expect(desk.panel.get_by_role("alert")).to_contain_text("no session is called comedien")
+    expect(desk.message).to_have_value("@comedien hello")
+    assert desk.said("comedian") == []
+    desk.send("@comedian hello")
+    expect(desk.panel.get_by_role("alert")).to_be_empty()
+    expect(desk.row("reply to")).to_be_visible()
+
+
+def test_those_beyond_the_tabs_are_counted_and_can_be_named(desk: Desk) -> None:
+    desk.notebook.execute("made = [nbconvo.Session(name=f's{n}') for n in range(100)]; 0")
+    expect(desk.panel.locator(".np-facts")).to_have_text("101 of 102 sessions, the last asked")
+    desk.message.click()
+    desk.page.keyboard.type("@crit")
+    desk.page.keyboard.press("Enter")
+    desk.page.keyboard.type("hello")
+    desk.page.keyboard.press("Control+Enter")
+    expect(desk.row("reply to")).to_be_visible()
+    assert len(desk.said("critic")) == 2
+    desk.notebook.execute("[nbconvo.sessions.remove(s.name) for s in made]; 0")
+
+
 def test_a_running_cell_is_stopped_from_the_panel(desk: Desk) -> None:
     kernel = "import ipykernel; print(ipykernel.version_info[0])"
     if int(desk.notebook.execute(kernel)) < 7:

@@ -109,10 +109,12 @@ def test_only_options_of_the_request_can_be_given_so(name):
         ("bob -1 is a number", "bob", "-1 is a number"),
         ("--quite bob hello", "--quite bob", "hello"),
         ("bob --to", "bob --to", ""),
+        ("ann bob is a nice name", "ann", "bob is a nice name"),
+        ("ann --to x bob --quiet", "ann --to x", "bob --quiet"),
     ],
 )
 def test_a_one_line_ask_is_split_where_its_text_begins(line, options, text):
-    assert split_text(magic, line, {"bob"}.__contains__) == (options, text)
+    assert split_text(magic, line, {"ann", "bob"}.__contains__) == (options, text)
 
 
 @pytest.mark.parametrize("name", ["joke", "_x1", "élan", None])

@@ -51,6 +51,12 @@ def test_one_line_asks_too(notebook, provider, critics):
     assert last_message(provider) == 'what\'s the "time", {x} $y; --really?'
 
 
+def test_one_line_asks_one_only_whatever_its_text_begins_with(notebook, provider, critics):
+    notebook.run("%ask kind stern is not what I am")
+    assert last_message(provider) == "stern is not what I am"
+    assert len(provider.requests) == 1
+
+
 def test_one_line_may_have_options_before_the_text(notebook, provider, critics):
     notebook.run("%ask kind --max-tokens 5 --temperature=0.5 --to word one word, please")
     assert last_message(provider) == "one word, please"

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from nbconvo.errors import AuthenticationFailed, Busy, Stopped
+import nbconvo
+from nbconvo.errors import AuthenticationFailed, Busy, Halted
 from nbconvo.magics.background import Pending
 from nbconvo.session import Session, workspace
 
@@ -71,11 +72,38 @@ def test_a_cancelled_reply_is_kept_as_far_as_it_came(notebook, provider):
         assert not joke.done()
         threading.Event().wait(0.01)
     joke.cancel()
-    with pytest.raises(Stopped):
+    with pytest.raises(Halted, match=r"^stopped; 4 characters kept$"):
         joke.result(timeout=5)
+    assert repr(joke) == "Pending(failed: stopped; 4 characters kept)"
+    with pytest.raises(Halted, match=r"^stopped; 4 characters kept$"):
+        asyncio.run(_awaited(joke))
+    joke.cancel()  # does nothing
     assert workspace["default"].last == "half"
     assert workspace["default"].last.finish_reason == "stopped"
     assert "stopped" in publisher.outputs[-1]["data"]["text/html"]
+
+
+def test_what_was_not_painted_yet_is_counted_too(notebook, provider):
+    provider.reply(deltas=["half", " of it"], pace=30)
+    notebook.run("%config NbConvo.repaint = 30.0")
+    notebook.run("%%ask --background --to joke\na joke")
+    (turn,) = workspace["default"].turns
+    while not turn.tally.texts:
+        threading.Event().wait(0.01)
+    notebook.names["joke"].cancel()
+    with pytest.raises(Halted, match=r"^stopped; 4 characters kept$"):
+        notebook.names["joke"].result(timeout=5)
+
+
+def test_one_that_the_end_of_the_extension_stops_says_so(notebook, provider):
+    provider.reply(deltas=["half", " of it"], pace=30)
+    notebook.run("%%ask --background --to joke\na joke")
+    (turn,) = workspace["default"].turns
+    while not turn.tally.texts:
+        threading.Event().wait(0.01)
+    nbconvo.unload_ipython_extension(notebook.shell)
+    with pytest.raises(Halted, match=r"^stopped; 4 characters kept$"):
+        notebook.names["joke"].result(timeout=5)
 
 
 def test_a_terminal_writes_the_reply_when_it_comes(terminal, provider, capsys):
@@ -91,7 +119,7 @@ async def test_who_stops_waiting_does_not_stop_the_reply():
         release.wait(5)
         yield []
 
-    pending = Pending(batches(), list, lambda: "reply")
+    pending = Pending(batches(), list, lambda: "reply", release.set)
     waiting = asyncio.ensure_future(_awaited(pending))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -112,7 +140,7 @@ def test_a_result_that_does_not_come_in_time_is_told_of():
         release.wait(5)
         yield []
 
-    pending = Pending(batches(), list, lambda: "reply")
+    pending = Pending(batches(), list, lambda: "reply", release.set)
     with pytest.raises(TimeoutError):
         pending.result(timeout=0.01)
     release.set()
@@ -127,6 +155,6 @@ def test_a_session_is_busy_as_soon_as_its_background_cell_has_run(notebook, prov
         notebook.run("%%ask comedian --background --to joke\na joke")
         assert isinstance(notebook.run("%convo undo comedian").error, Busy)
         notebook.names["joke"].cancel()
-        with pytest.raises(Stopped):
+        with pytest.raises(Halted):
             notebook.names["joke"].result(5)
     assert len(workspace["comedian"].conversation.messages) == 2

@@ -35,6 +35,20 @@ def test_a_variable_gets_the_turns(notebook):
     assert notebook.run("talk").text == "kind:\nturn 1\n\nstern:\nturn 2"
 
 
+def test_the_opening_is_the_users_and_names_are_not_doubled_in_what_was_said(notebook):
+    notebook.run("%%exchange kind stern --rounds 1\nbegin")
+    shown = repr(notebook.run("%convo show stern").result)
+    assert shown.endswith("user:\nbegin\n\nkind:\nturn 1\n\nstern:\nturn 2")
+    assert "## User\n\nbegin\n\n## kind\n\nturn 1\n" in workspace["stern"].to_markdown()
+    assert [m.name for m in workspace["stern"].messages[1:]] == [None, "kind", "stern"]
+
+
+def test_an_exchange_is_taken_back_with_its_opening(notebook):
+    notebook.run("%%exchange kind stern --rounds 1\nbegin")
+    notebook.run("%convo undo stern")
+    assert workspace["stern"].conversation.messages == ()
+
+
 def test_the_opening_holds_the_values_of_expressions(notebook, provider):
     notebook.names["topic"] = "rain"
     notebook.run("%%exchange kind stern --rounds 1\ntalk about {{topic}}")

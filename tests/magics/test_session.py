@@ -90,6 +90,43 @@ def test_limits_of_the_line_are_those_of_the_service(notebook, openai):
     assert (openai.max_requests_per_minute, openai.max_tokens_per_minute) == (60, 24_000)
 
 
+def test_none_lifts_a_limit(notebook, openai):
+    notebook.run("%%session comedian --rpm 60 --tpm 24000\nbe funny")
+    ran = notebook.run("%session comedian --rpm none --tpm none")
+    assert (openai.max_requests_per_minute, openai.max_tokens_per_minute) == (None, None)
+    assert ran.lines[0].endswith(
+        "· no limit of requests a minute to openai, no limit of tokens a minute to openai"
+    )
+
+
+def test_a_high_limit_is_told_in_full(notebook, openai):
+    ran = notebook.run("%session comedian --rpm 1e9 --tpm 0.5")
+    assert "at most 1,000,000,000 requests a minute" in ran.printed
+    assert "at most 0.5 tokens a minute" in ran.printed
+
+
+def test_another_address_on_the_same_machine_is_another_service(notebook, provider):
+    notebook.run(f"%session a --model m --service {provider.base_url}")
+    ran = notebook.run(f"%session a --model m --service {provider.base_url}/v2")
+    assert f"service {provider.base_url} → {provider.base_url}/v2" in ran.printed
+    assert "model" not in ran.printed
+
+
+def test_none_ends_the_log_of_a_session(notebook, provider, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    notebook.run("%session comedian --dir logs")
+    assert notebook.run("%session comedian --dir none").lines[0].endswith("no log any more")
+    assert workspace["comedian"].dir is None
+    assert not (tmp_path / "none").exists()
+
+
+def test_none_begins_a_session_without_the_configured_log(notebook, provider, tmp_path):
+    notebook.run(f"%config NbConvo.dir = {str(tmp_path / 'logs')!r}")
+    notebook.run("%session comedian --dir none")
+    assert workspace["comedian"].dir is None
+    assert not (tmp_path / "logs").exists()
+
+
 def test_the_directory_of_the_line_gets_the_log(notebook, provider, tmp_path):
     notebook.run(f'%%session comedian --dir "{tmp_path}/my logs"\nbe funny')
     notebook.run("%%ask comedian\nhello")
@@ -152,7 +189,8 @@ def test_a_changed_cell_says_what_changed_and_keeps_the_history(notebook, provid
         "%%session comedian --model openrouter:big --temperature 0.5 --max-tokens 9\nbe dry"
     )
     assert ran.lines == [
-        "comedian · openrouter:big · instructions changed, model openai:m → openrouter:big, "
+        "comedian · openrouter:big · instructions changed, service openai → openrouter, "
+        "model m → big, "
         "temperature default → 0.5, max_tokens default → 9; 2 messages kept"
     ]
     assert workspace["comedian"].system == "be dry"
@@ -162,7 +200,7 @@ def test_a_changed_cell_says_what_changed_and_keeps_the_history(notebook, provid
 def test_an_option_that_is_gone_from_the_line_goes_back_to_its_default(notebook, provider):
     notebook.run("%%session comedian --model m --temperature 0.5\nbe funny")
     ran = notebook.run("%%session comedian\nbe funny")
-    assert "model openai:m → openai:gpt-5.4-mini" in ran.lines[0]
+    assert "model m → gpt-5.4-mini" in ran.lines[0]
     assert "temperature 0.5 → default" in ran.lines[0]
     assert workspace["comedian"].options["temperature"] is None
 
@@ -237,8 +275,8 @@ def test_a_name_on_the_line_makes_it_the_current_one(notebook, provider):
         ("%%session new --option temprature=1\nx", UnknownName, "did you mean 'temperature'?"),
         ("%%session new --option dir=/tmp\nx", UnknownName, "no option 'dir'"),
         ("%%session new --service opnai\nx", UnknownName, "did you mean 'openai'?"),
-        ("%%session new --rpm 0\nx", InputError, "--rpm must be a number above 0, not 0"),
-        ("%%session new --tpm -1\nx", InputError, "--tpm must be a number above 0, not -1"),
+        ("%%session new --rpm 0\nx", InputError, "--rpm must be a number above 0, or none to lift"),
+        ("%%session new --tpm -1\nx", InputError, "none to lift the limit, not '-1'"),
         ("%%session new --dir {file}\nx", LogError, "it is a file, not a directory"),
         (
             "%%session new and more\nx",
@@ -272,7 +310,9 @@ def test_a_change_that_cannot_be_made_changes_nothing(notebook, provider, openai
 def test_one_line_changes_only_what_it_names(notebook, provider):
     notebook.run("%%session comedian --temperature 0.5\nbe funny")
     ran = notebook.run("%session comedian --model offline:eliza")
-    assert ran.lines == ["comedian · offline:eliza · model openai:gpt-5.4-mini → offline:eliza"]
+    assert ran.lines == [
+        "comedian · offline:eliza · service openai → offline, model gpt-5.4-mini → eliza"
+    ]
     session = workspace["comedian"]
     assert (session.system, session.options["temperature"]) == ("be funny", 0.5)
 
@@ -311,7 +351,7 @@ def test_what_the_cell_named_before_and_names_no_more_goes_back(notebook, provid
     ran = notebook.run("%%session comedian\nbe funny")
     assert workspace["comedian"].model == "gpt-5.4-mini"
     assert workspace["comedian"].options["temperature"] is None
-    assert "model offline:echo → openai:gpt-5.4-mini" in ran.printed
+    assert "service offline → openai, model echo → gpt-5.4-mini" in ran.printed
 
 
 @pytest.mark.parametrize("line", ["--dir {file}", "--service nowhere", "--option model=5"])

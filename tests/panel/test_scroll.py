@@ -31,6 +31,15 @@ def test_what_one_heard_of_another_is_not_told_twice(comedian, critic, say):
     assert contents(merged([comedian, critic], _paths(comedian, critic))) == ["q", "a"]
 
 
+def test_an_opening_that_several_heard_is_told_once(comedian, critic, say):
+    say(comedian, "begin", "a")
+    opening = Message(role="user", content="begin")
+    heard = Message(role="user", content="a", name="comedian")
+    reply = Message(role="assistant", content="b", name="critic")
+    critic._record.commit([opening, heard, reply], None)
+    assert contents(merged([comedian, critic], _paths(comedian, critic))) == ["begin", "a", "b"]
+
+
 def test_rows_are_filled_backwards_within_the_budget(comedian, say):
     say(comedian, *(f"{n} " + "x" * 1000 for n in range(10)))
     scroll = Scroll(comedian.conversation.messages, comedian)

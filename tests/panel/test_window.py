@@ -116,6 +116,26 @@ def test_a_session_without_a_name_can_be_shown(open_page, provider):
     assert page.rows[0]["s"] == ""
 
 
+def test_of_many_sessions_the_last_asked_are_listed_and_the_others_are_known(
+    open_page, provider, say
+):
+    many = [Session(name=f"s{number}") for number in range(102)]
+    say(many[0], "q", "a")
+    page = open_page()
+    assert [tab["key"] for tab in page.has["sessions"]] == ["s0", *(f"s{n}" for n in range(3, 102))]
+    assert page.has["others"] == ["s1", "s2"]
+
+
+def test_one_who_is_not_listed_can_be_written_to(open_page, provider):
+    for number in range(101):
+        Session(name=f"t{number}", service=provider.base_url, model="m")
+    page = open_page()
+    assert page.has["others"] == ["t0"]
+    page.ask("send", to=["t0"], text="go")
+    page.until(lambda: len(page.texts) == 2)
+    assert "t0" in {tab["key"] for tab in page.has["sessions"]}
+
+
 def test_a_tab_tells_what_its_session_took(open_page, comedian, say):
     say(comedian, "q", "a", usage=Usage(10, 5, cost=0.002, requests=1))
     (tab,) = open_page().has["sessions"]

@@ -72,6 +72,20 @@ def test_a_name_that_could_not_be_typed_is_refused(name: str):
 
 
 @pytest.mark.usefixtures("_registry")
+@pytest.mark.parametrize("service", ["notaservice", 5, None, str])
+def test_what_is_no_service_is_not_registered(service: object):
+    with pytest.raises(InputError, match=r"a service such as ChatService\(...\) can be registered"):
+        services.register("mine", service)
+    assert "mine" not in services.names()
+
+
+@pytest.mark.parametrize("name", ["two words", "a:b", "a/b"])
+def test_a_service_has_a_name_that_can_be_typed(name: str):
+    with pytest.raises(InputError, match="a service's name is one word"):
+        ChatService(base_url=URL, name=name)
+
+
+@pytest.mark.usefixtures("_registry")
 def test_an_http_address_is_a_service_of_its_own():
     service = services.get("http://127.0.0.1:8080/v1")
     assert (service.base_url, service.name) == (URL, "127.0.0.1:8080")

@@ -21,7 +21,7 @@ def said(session: Session) -> list[tuple[str, str]]:
 
 
 async def hear(session: Session, content: str) -> None:
-    await workspace.bridge.start(session.asking.hear(content))
+    await workspace.bridge.start(session.asking.hear([(None, content)]))
 
 
 async def test_what_is_heard_during_a_turn_comes_after_it(provider, watched):

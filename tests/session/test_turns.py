@@ -179,4 +179,4 @@ async def test_what_others_said_in_an_exchange_bears_their_name(provider):
     async for _ in nbconvo.exchange([first, second], "go", rounds=1):
         pass
     assert [m.name for m in first.conversation.messages] == [None, "a", "b"]
-    assert [m.name for m in second.conversation.messages] == ["a", "b"]
+    assert [m.name for m in second.conversation.messages] == [None, "a", "b"]

@@ -53,6 +53,7 @@ def message_of(panel: Panel, request: Request) -> Message:
     """Return the message that a request names, by its id or by the row that shows it."""
     session, row = session_of(panel, request), request["id"]
     for turn in (*session.turns, *session.failed_turns):
-        if turn.asked and row in (f"failed-{turn.id}", turn.asked[0].id):
-            return turn.asked[0]
+        for asked in turn.asked:
+            if row in (f"failed-{turn.id}", asked.id):
+                return asked
     return session.conversation[row]

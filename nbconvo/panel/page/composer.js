@@ -38,11 +38,12 @@ class Composer {
 
   // In everyone's view, a message without a name goes to the current session: the kernel knows it.
   target() {
-    const { sessions, shown } = this.store;
-    const { keys, text } = addressed(this.area.value, sessions);
+    const { sessions, known, shown } = this.store;
+    const { keys, text } = addressed(this.area.value, known);
     const one = shown === "*" ? sessions.find((session) => session.current) : this.store.session(shown);
     if (!keys.length && one) keys.push(one.key);
-    return { keys, text, names: keys.map((key) => this.store.session(key).label).join(", ") || "the current session" };
+    const names = keys.map((key) => known.find((session) => session.key === key).label).join(", ") || "the current session";
+    return { keys, text, names, unknown: /^@([\p{L}\p{N}_-]+)/u.exec(text)?.[1] };
   }
 
   underWay() {
@@ -52,11 +53,10 @@ class Composer {
   show() {
     const { area, halt, go, hint, to } = this;
     const { sessions, lost, gone, late, aside } = this.store;
-    const { names, text } = this.target();
+    const { names, text, unknown } = this.target();
     const label = `Message to ${names}`;
     setProperties(area, { placeholder: label, "aria-label": label });
-    const unknown = /^\s*@([\p{L}\p{N}_-]+)/u.exec(text)?.[1];
-    const whom = `to ${names}${unknown ? `: no session is called ${unknown}` : ""}`;
+    const whom = unknown ? nobody(unknown) : `to ${names}`;
     setText(to, area.value.trim() ? whom : sessions.length > 1 ? "@ names others" : "");
     area.disabled = lost || gone;
     go.disabled = lost || gone || !text;
@@ -67,9 +67,10 @@ class Composer {
   }
 
   async send() {
-    const { keys, text } = this.target();
+    const { keys, text, unknown } = this.target();
     const draft = this.area.value;
     if (this.go.disabled) return;
+    if (unknown) return this.panel.toasts.add({ text: `${nobody(unknown)}, so nothing was sent; drop the @, or put a word before it`, error: true });
     this.fill("");
     this.panel.reading.stick();
     const done = await this.panel.say("send", { to: keys, text });
@@ -84,4 +85,8 @@ class Composer {
     if (state === "queued") this.panel.stop([turn], false);
     else this.panel.say("dismiss", { s, turn });
   }
+}
+
+function nobody(name) {
+  return `no session is called ${name}`;
 }

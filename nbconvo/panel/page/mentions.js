@@ -30,7 +30,7 @@ class Mentions {
     const before = this.area.value.slice(0, this.area.selectionStart);
     const word = before.match(/(?:^|[\s(,;])@([^\s@]*)$/)?.[1].toLowerCase();
     const fits = ({ key, label }) => key && label.toLowerCase().startsWith(word);
-    const found = word == null ? [] : this.store.sessions.filter(fits).sort((a, b) => a.label.length - b.label.length);
+    const found = word == null ? [] : this.store.known.filter(fits).sort((a, b) => a.label.length - b.label.length);
     this.start = before.length - (word ?? "").length;
     this.show(found.length === 1 && found[0].label.toLowerCase() === word ? [] : found.slice(0, 8), 0);
   }
@@ -47,7 +47,7 @@ class Mentions {
   option(session, i) {
     const onpointerdown = (event) => (event.preventDefault(), this.choose(session));
     return node("div", { role: "option", id: `${this.list.id}-${i}`, "aria-selected": String(i === this.at), onpointerdown },
-      disc(session.initials, session.hue), node("span", { text: session.label }));
+      session.hue ? disc(session.initials, session.hue) : "", node("span", { text: session.label }));
   }
 
   choose(session) {

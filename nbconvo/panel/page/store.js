@@ -21,7 +21,7 @@ class Store {
   }
 
   forget() {
-    Object.assign(this, { sessions: [], shown: null, scope: "all", gone: false, system: null, n: 0, tail: [], gauges: [] });
+    Object.assign(this, { sessions: [], others: [], shown: null, scope: "all", gone: false, system: null, n: 0, tail: [], gauges: [] });
     this.rows = new Map();
     this.grown = new Map();
   }
@@ -57,7 +57,7 @@ class Store {
 
   // Returns whether a row is no longer where it was.
   take(message) {
-    for (const part of ["seq", "sessions", "shown", "scope", "gone", "system", "gauges", "cell"])
+    for (const part of ["seq", "sessions", "others", "shown", "scope", "gone", "system", "gauges", "cell"])
       if (message[part] !== undefined) this[part] = message[part];
     const moved = message.path && this.takePath(message.path);
     if (message.tail) this.takeTail(message.tail);
@@ -94,6 +94,11 @@ class Store {
 
   session(key) {
     return this.sessions.find((session) => session.key === key);
+  }
+
+  // All that can be named, those without a tab included.
+  get known() {
+    return [...this.sessions, ...this.others.map((name) => ({ key: name, label: name }))];
   }
 
   // Fetches what is missing of [from, to), its end first, one page at a time.

@@ -9,14 +9,15 @@ class Tabs {
   }
 
   show() {
-    const { sessions, scope, shown } = this.store;
+    const { sessions, others, scope, shown } = this.store;
     const one = this.store.session(shown);
     const alone = scope === "one";
     this.list.hidden = alone;
     this.title.hidden = !alone;
     if (!alone) this.showTabs([{ key: "*", label: "Everyone" }, ...sessions]);
     else if (one) this.title.replaceChildren(...face(one));
-    setText(this.facts, one ? sessionFacts(one) : plural(sessions.length, "session"));
+    const all = plural(sessions.length + others.length, "session");
+    setText(this.facts, one ? sessionFacts(one) : others.length ? `${sessions.length} of ${all}, the last asked` : all);
   }
 
   showTabs(entries) {
