@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-__all__ = ["Key", "Masked", "remember", "scrub"]
+__all__ = ["Guard", "Key", "Masked", "remember", "scrub", "without_keys"]
 
 _MASK = "[key]"
 
@@ -84,6 +84,57 @@ def remember(secret: str) -> None:
     if len(secret) >= _LONG and secret not in _known:
         # Replaced whole: another thread may be reading it.
         _known = (*_known[1 - _REMEMBERED :], Masked(secret))
+
+
+def without_keys(text: str) -> str:
+    """Return ``text`` without the keys that the process has used, as they are; all else stays."""
+    found = [secret for secret in _known if secret in text]
+    for secret in sorted(found, key=len, reverse=True):  # one may be the beginning of another
+        text = text.replace(secret, _MASK)
+    return text
+
+
+class Guard:
+    """Takes the known keys out of texts that come in pieces, each text with a place of its own.
+
+    Attributes:
+        may_touch: Tells of a piece whether a known key, or the beginning of one at its end, may be
+            in it; ``None`` where no key is known.
+        held: Tails that begin a known key, by place, until the next piece tells whether they do;
+            a place is a number and a name.
+    """
+
+    __slots__ = ("held", "may_touch")
+
+    def __init__(self) -> None:
+        self.may_touch = _hints(_known).search if _known else None
+        self.held: dict[tuple[int, str], str] = {}
+
+    def passed(self, place: tuple[int, str], piece: str, *, is_last: bool = False) -> str:
+        """Return what may be seen of a piece, with what the one before left for it."""
+        if self.held:
+            piece = self.held.pop(place, "") + piece
+        text = without_keys(piece) if piece else ""
+        if is_last or not text or not _known:
+            return text
+        begun = min([_begins(text, secret) for secret in _known])
+        if begun < len(text):
+            self.held[place] = text[begun:]
+        return text[:begun]
+
+
+@functools.lru_cache(maxsize=4)
+def _hints(known: tuple[str, ...]) -> re.Pattern[str]:
+    heads = (map(re.escape, secret[:4]) for secret in known)
+    return re.compile("|".join(rf"{a}(?:\Z|{b}(?:\Z|{c}(?:\Z|{d})))" for a, b, c, d in heads))
+
+
+def _begins(text: str, secret: str) -> int:
+    """Return where a tail of ``text`` begins that the secret begins with, or the text's length."""
+    place = text.find(secret[:1], max(0, len(text) - len(secret) + 1))
+    while 0 <= place < len(text) and not secret.startswith(text[place:]):
+        place = text.find(secret[:1], place + 1)
+    return len(text) if place < 0 else place
 
 
 def scrub(text: str, *keys: Key | None) -> str:

@@ -70,6 +70,8 @@ class Reading:
             ProtocolError: If what came is no reply.
             ServiceError: If an event reports a failure; the deltas before it were returned.
         """
+        if (self._error is not None or self._ended) and (rest := self._pieces.rest()):
+            return rest
         if self._error is not None:
             self._fail(self._error)
             return None
@@ -82,8 +84,8 @@ class Reading:
         try:
             data = await heard(self._response, self._link)
         except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
-            self._fail(error)
-            return None
+            self._error = error
+            return []
         if data:
             return self._deltas(self._decoder.data(data))
         self._ended = True
@@ -102,7 +104,7 @@ class Reading:
         body = object_of(service, b"".join(chunks))
         if "error" in body:
             _check(service, response, body, self._ready.model)
-        found = [clean(delta) for delta in service.reply(body)]
+        found = [self._pieces.guarded(clean(delta)) for delta in service.reply(body)]
         if not any(delta.finish_reason for delta in found):
             raise ProtocolError(f"{service.name}: the response holds no reply")
         return found

@@ -15,7 +15,7 @@ from typing import Any
 
 from nbconvo.context import as_text, is_table
 from nbconvo.errors import InputError, nearest
-from nbconvo.keys import scrub
+from nbconvo.keys import scrub, without_keys
 from nbconvo.messages import Message, ToolCall
 from nbconvo.schemas import Misfit
 from nbconvo.specs import ToolSpec
@@ -129,7 +129,7 @@ class Toolbox:
             began = time.monotonic()
             async with asyncio.timeout(self.timeout):
                 value = await self._called(tool, positional, named)
-            return Result(_bounded(_text(value)), seconds=time.monotonic() - began)
+            return Result(_bounded(without_keys(_text(value))), seconds=time.monotonic() - began)
         except Misfit as error:
             said = str(error)
         except TimeoutError as error:
