@@ -28,6 +28,8 @@ _KEY_LIKE = re.compile(
 # sk-proj-, gsk_, sk-ant-api03-: the same in the keys of many, so no secret.
 _PREFIX = re.compile(r"(?:[a-z]+[-_]|api\d\d-|v\d-)*|AIza")
 
+_OF_A_SERVICE = re.compile(r"(?:sk|pk|rk|csk|gsk|xai|pplx|nvapi|tgp|hf|gh[a-z])[-_]|AIza")
+
 _MASKS = re.compile(r"(?:\[key\]){2,}")
 _LONG = 12  # characters from which on pieces of a key are looked for, not it as a whole only
 _PIECE = 6
@@ -159,8 +161,7 @@ def _patterns(secret: str) -> tuple[re.Pattern[str], ...]:
         if pieces := list(_pieces(secret)):
             # Neighbouring pieces overlap: each takes what follows of a mask, or of the key.
             found += [re.compile(f"(?:{'|'.join(pieces)})[\\w*…•-]*")]
-        head, tail = re.escape(secret[:_PIECE]), re.escape(secret[-4:])
-        found += [re.compile(rf"{head}\S*|(?<!\S)\S*{tail}(?!\w)")]
+        found += map(re.compile, _ends(secret))
     return tuple(found)
 
 
@@ -189,11 +190,35 @@ def _in_base64(secret: str) -> Iterator[str]:
         yield re.escape(certain.translate(str.maketrans("+/", "-_")))
 
 
+def _ends(secret: str) -> Iterator[str]:
+    """Yield patterns of the key's head and tail: with a mask always, else where they are no words.
+
+    All that repeats is bounded or begins where nothing like it stands before, so that the time
+    grows with the text only.
+    """
+    head, tail = secret[:_PIECE], secret[-4:]
+    mask = r"(?:[*…•]|\.\.)"
+    yield rf"{re.escape(head)}[\w.-]{{0,40}}{mask}[\w*.…•-]*"
+    yield rf"[\w-]{{0,40}}{mask}[*.…•]{{0,64}}[\w-]{{0,16}}{re.escape(tail)}(?!\w)"
+    if _OF_A_SERVICE.match(secret) or not _is_word(head):
+        yield rf"{re.escape(head)}[^\s'\"`,;()<>\[\]{{}}|]*(?<![.:!?])"
+    if not _is_word(tail):
+        yield rf"(?<![\w+=-])[\w+=-]*{re.escape(tail)}(?!\w)"
+
+
 def _pieces(secret: str) -> Iterator[str]:
-    """Yield the pieces that no other text holds by chance; none of a key that is made of words."""
+    """Yield the pieces that no other text holds by chance: none that may be of words."""
     found = _PREFIX.match(secret)
     random = secret[found.end() if found else 0 :]
     if not re.search(r"\d", random) or not re.search(r"[^\W\d]", random):
         return
     for start in range(len(random) - _PIECE + 1):
-        yield re.escape(random[start : start + _PIECE])
+        if not _is_word(piece := random[start : start + _PIECE]):
+            yield re.escape(piece)
+
+
+def _is_word(piece: str) -> bool:
+    """Whether a piece could as well be of a word, a name or a number."""
+    plain = re.sub("[-_]", "", piece)
+    is_cased = plain.islower() or plain.isupper() or plain.istitle()
+    return plain.isdecimal() or (plain.isalpha() and is_cased) or not plain

@@ -106,6 +106,34 @@ def test_ordinary_words_stay_readable(said):
     assert scrub(said, Key(SECRET)) == said
 
 
+@pytest.mark.parametrize("key", ["sk-made-up-0000", "sk-test-OPENAIKEY1234", "made-up-0000"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "a budget of $0.050000 would be passed, and 1234 more; it is 2024-10-0000",
+        "key refused (401); check the key: set OPENAI_API_KEY, or pass api_key=",
+        "no model 'gpt-1234'; a made-up name, made-up/words, test-OPENAI",
+    ],
+)
+def test_words_and_numbers_that_a_key_is_made_of_stay_readable(key, said):
+    assert scrub(said, Key(key)) == said
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["sk-...0000", "sk-ma****0000", "sk-made-up…", "...0000", "…0000", "***0000", "sk-made-***"],
+)
+def test_what_services_echo_of_a_key_is_masked_even_if_that_is_made_of_words(shown):
+    assert scrub(f"refused: {shown}, sorry", Key("sk-made-up-0000")) == "refused: [key], sorry"
+
+
+def test_what_stands_behind_the_head_of_a_key_stays():
+    assert (
+        scrub("no service 'sk-test-abc'; known are a, b", Key("sk-test-0123456789"))
+        == "no service '[key]'; known are a, b"
+    )
+
+
 def test_a_tail_that_ends_in_punctuation_is_masked():
     assert scrub("it ends in xyz==", Key("0123456789abcxyz==")) == "it ends in [key]"
 
