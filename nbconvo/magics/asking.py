@@ -16,7 +16,7 @@ from nbconvo.bridge.interrupts import interruptible
 from nbconvo.bridge.nested import kernel_loop
 from nbconvo.client.encoding import decoded, encoded
 from nbconvo.display.column import Column
-from nbconvo.display.preview import Preview
+from nbconvo.display.preview import Preview, readable
 from nbconvo.display.replies import Replies, Transcript
 from nbconvo.display.screens import NoScreen, NotebookScreen, Screen, TerminalScreen
 from nbconvo.display.show import Item, show
@@ -91,7 +91,8 @@ class Asking:
         for session, ask in asked:
             messages = session.asking.request_messages(ask)
             request = ask.service.request(messages, ask.model, ask.options)
-            text = json.dumps(decoded(encoded(request.body)), ensure_ascii=False, indent=2)
+            body = readable(decoded(encoded(request.body)))
+            text = json.dumps(body, ensure_ascii=False, indent=2)
             estimate = tokens.prompt_tokens(messages, ask.model)
             requests.append((session.name, request.url, text, estimate))
         return Preview(tuple(requests))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 
 import pytest
 from PIL import Image
@@ -219,3 +220,22 @@ def test_a_text_file_goes_along_with_its_name(notebook, provider, tmp_path):
     sent = str(last(provider)["messages"][-1]["content"])
     assert "notes.md" in sent
     assert "# Whales" in sent
+
+
+@pytest.mark.parametrize("service", ["openai", "anthropic", "openai-responses"])
+def test_a_dry_run_shows_the_size_of_an_image_not_its_data(
+    notebook, tmp_path, service, monkeypatch
+):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test-0000")
+    noise = Image.frombytes("L", (64, 64), random.Random(0).randbytes(64 * 64))
+    noise.save(tmp_path / "big.png")
+    size = (tmp_path / "big.png").stat().st_size
+    cell = f"%%ask --image {tmp_path}/big.png --service {service} --model m --dry-run\nwhat is it?"
+    preview = str(notebook.run(cell).result)
+    assert f"… ({size:,} bytes)" in preview
+    assert len(preview) < 2000
+
+
+def test_a_dry_run_shows_a_long_text_as_it_is(notebook):
+    text = "whale " * 200
+    assert text.strip() in str(notebook.run(f"%%ask --dry-run\n{text}").result)
