@@ -15,6 +15,7 @@ from nbconvo import host, tokens
 from nbconvo.bridge.interrupts import interruptible
 from nbconvo.bridge.nested import kernel_loop
 from nbconvo.client.encoding import decoded, encoded
+from nbconvo.client.own import requested
 from nbconvo.display.column import Column
 from nbconvo.display.preview import Preview, readable
 from nbconvo.display.replies import Replies, Transcript
@@ -90,7 +91,7 @@ class Asking:
         requests = []
         for session, ask in asked:
             messages = session.asking.request_messages(ask)
-            request = ask.service.request(messages, ask.model, ask.options)
+            request = requested(ask.service, messages, ask.model, ask.options)
             body = readable(decoded(encoded(request.body)))
             text = json.dumps(body, ensure_ascii=False, indent=2)
             estimate = tokens.prompt_tokens(messages, ask.model)
