@@ -61,7 +61,9 @@ def _tool(word: str, names: Mapping[str, Any]) -> Any:
     from nbconvo.tools import tool_of
 
     look_up = partial(_looked_up, "--tools", word, names)
-    return replace(tool_of(look_up()), look_up=look_up)
+    if not callable(found := look_up()):
+        raise InputError(f"--tools {word!r} is no function, but of type {type(found).__name__}")
+    return replace(tool_of(found), look_up=look_up)
 
 
 def _looked_up(option: str, word: str, names: Mapping[str, Any]) -> Any:

@@ -47,7 +47,7 @@ class Session:
         dir: Directory of the log; by default that of the configuration, else no log.
         service: A known name, the http address of a compatible server, or a service.
         model: A model of the service; ``service:model`` names both.
-        tools: Python functions that the model may call, sync or async.
+        tools: Python functions that the model may call, or one, sync or async.
         max_rounds: How often it may call some before it has to answer, 10 if not given.
         tool_timeout: Seconds that one call may take, 60 if not given.
         confirm: Whether to ask before each call, in a cell; or a function that is given the
@@ -70,7 +70,7 @@ class Session:
         dir: str | os.PathLike[str] | None = None,
         service: str | BaseService | None = None,
         model: str | None = None,
-        tools: Sequence[Callable[..., Any]] = (),
+        tools: Callable[..., Any] | Sequence[Callable[..., Any]] = (),
         max_rounds: int | None = None,
         tool_timeout: float | None = None,
         confirm: Confirm = False,

@@ -78,12 +78,17 @@ class Toolbox:
     loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
-    def of(cls, functions: Sequence[Any], **settings: Any) -> Toolbox:
-        """Return the toolbox of these functions.
+    def of(cls, functions: Any, **settings: Any) -> Toolbox:
+        """Return the toolbox of these functions, or of this one.
 
         Raises:
             InputError: If one cannot be told to a model, or two have the same name.
         """
+        if isinstance(functions, Tool) or callable(functions):
+            functions = (functions,)
+        elif isinstance(functions, str) or not isinstance(functions, Iterable):
+            kind = type(functions).__name__
+            raise InputError(f"tools must be a list of functions, such as tools=[f], not a {kind}")
         return cls(_differing(tool_of(function) for function in functions), **settings)
 
     def current(self) -> Toolbox:

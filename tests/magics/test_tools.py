@@ -239,3 +239,9 @@ def test_a_dry_run_shows_the_size_of_an_image_not_its_data(
 def test_a_dry_run_shows_a_long_text_as_it_is(notebook):
     text = "whale " * 200
     assert text.strip() in str(notebook.run(f"%%ask --dry-run\n{text}").result)
+
+
+def test_a_variable_that_is_no_function_is_named_with_its_type(notebook):
+    notebook.run("import pandas; df = pandas.DataFrame({'a': range(9)})")
+    error = notebook.run("%%ask --tools df\nhello").error
+    assert str(error) == "--tools 'df' is no function, but of type DataFrame"

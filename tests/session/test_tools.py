@@ -511,3 +511,13 @@ async def test_a_known_key_in_the_arguments_of_a_call_is_not_recorded(provider, 
     reply = await session.ask("the weather?")
     assert reply.steps[0].calls[0].arguments == '{"city": "[key]"}'
     assert key not in repr(session.messages)
+
+
+def test_one_function_does_for_a_list_of_one(provider):
+    assert Session(tools=weather).tools == ("weather",)
+
+
+@pytest.mark.parametrize(("given", "kind"), [(3, "int"), ("weather", "str")])
+def test_what_is_no_list_of_functions_is_told_in_one_line(provider, given, kind):
+    with pytest.raises(InputError, match=f"must be a list of functions, .* not a {kind}$"):
+        Session(tools=given)
