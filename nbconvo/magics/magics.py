@@ -184,6 +184,7 @@ class ConvoMagics(Magics):
         reset [NAME]             begin afresh
         services                 the services, their keys and limits
         models [SERVICE [FILTER]]  what a service offers
+        doctor                   what runs on this machine, and the line to use it
         export NAME FILE         as .jsonl, .csv or .md, by the file's ending
         """
         from nbconvo.magics import verbs
