@@ -14,7 +14,7 @@ from typing import Any
 
 from nbconvo.configs import checked_options
 from nbconvo.errors import InputError, nearest
-from nbconvo.magics.options import Options
+from nbconvo.magics.options import Options, unless_none
 
 __all__ = ["equipment", "overrides", "parse", "split_text", "variable"]
 
@@ -22,7 +22,7 @@ _WORD = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|\S)+)""")
 
 
 def overrides(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what :data:`MODEL_OPTIONS` were given, as keyword arguments."""
+    """Return what :data:`MODEL_OPTIONS` were given, as keyword arguments; ``none`` is ``None``."""
     given = {
         "service": args.service,
         "model": args.model,
@@ -30,9 +30,8 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
         "max_tokens": args.max_tokens,
         "reasoning": _effort(args.reasoning),
     }
-    return {name: value for name, value in given.items() if value is not None} | checked_options(
-        dict(_pair(text) for text in args.option)
-    )
+    named = {name: unless_none(value) for name, value in given.items() if value is not None}
+    return named | checked_options(dict(_pair(text) for text in args.option))
 
 
 def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,10 +42,14 @@ def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, A
     """
     given: dict[str, Any] = {}
     if args.tools is not None:
-        words = [word.strip() for word in args.tools.split(",") if word.strip()]
+        words = [
+            word.strip() for word in (unless_none(args.tools) or "").split(",") if word.strip()
+        ]
         given["tools"] = [_tool(word, names) for word in words]
-    if args.confirm:
-        given["confirm"] = True
+    if args.confirm and args.no_confirm:
+        raise InputError("--confirm and --no-confirm are opposites; choose one")
+    if args.confirm or args.no_confirm:
+        given["confirm"] = args.confirm
     if images := getattr(args, "image", None):
         given["images"] = [_pictured(word, names) for word in images]
     if files := getattr(args, "file", None):

@@ -20,7 +20,14 @@ from IPython.core.magic import (
 )
 
 from nbconvo.errors import InputError
-from nbconvo.magics.options import MEDIA_OPTIONS, MODEL_OPTIONS, TOOL_OPTIONS, Options, option
+from nbconvo.magics.options import (
+    MEDIA_OPTIONS,
+    MODEL_OPTIONS,
+    TOOL_OPTIONS,
+    Options,
+    number,
+    option,
+)
 
 __all__ = ["ConvoMagics"]
 
@@ -43,13 +50,13 @@ class ConvoMagics(Magics):
         option("--dir", help="directory of the log"),
         option(
             "--rpm",
-            type=float,
+            type=number,
             metavar="N",
             help="most requests a minute, for all who use the service",
         ),
         option(
             "--tpm",
-            type=float,
+            type=number,
             metavar="N",
             help="most tokens a minute, for all who use the service",
         ),
@@ -67,7 +74,8 @@ class ConvoMagics(Magics):
 
         ``%%session NAME`` begins a session, or changes it when run again; its history stays.
         ``%session`` lists the sessions; ``%session NAME`` makes one the current one, which a
-        bare ``%%ask`` talks to, and changes only what its options name. For example::
+        bare ``%%ask`` talks to, and changes only what its options name; ``none`` after an option
+        takes it back. For example::
 
             %%session comedian --service openai --temperature 1.2
             As a comedian, you are sarcastically funny.

@@ -9,6 +9,7 @@ from typing import Any
 from nbconvo.configs import default_options
 from nbconvo.display.table import Table
 from nbconvo.errors import nearest
+from nbconvo.magics.options import unless_none
 from nbconvo.magics.spending import budget_of, set_budget
 from nbconvo.services.checks import check_positive
 from nbconvo.session import Session, workspace
@@ -17,6 +18,7 @@ from nbconvo.session.profile import chosen
 __all__ = ["adjust", "begin_or_update", "sessions_table"]
 
 _WHOM = {"service", "model"}
+_UNNAMED = object()
 _DEFAULTS: dict[str, Any] = {"tools": (), "confirm": False}
 
 
@@ -39,7 +41,7 @@ def begin_or_update(
     chosen(options.get("service"), options.get("model"))  # before anything is changed
     name = args.name or workspace.DEFAULT
     if name not in workspace:
-        return _begun(Session(system, name=name, dir=args.dir, **options), args)
+        return _begun(Session(system, name=name, dir=unless_none(args.dir), **options), args)
     return _change(workspace.get(name), args, options, before, system)
 
 
@@ -52,7 +54,7 @@ def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
         print(f"{args.name} is now the current session")
         return _current(session)
     if args.name not in workspace:
-        return _begun(Session(name=args.name, dir=args.dir, **options), args)
+        return _begun(Session(name=args.name, dir=unless_none(args.dir), **options), args)
     chosen(options.get("service"), options.get("model"))
     session = workspace.get(args.name)
     return _change(session, args, options, {}, session.system)
@@ -60,6 +62,7 @@ def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
 
 def sessions_table() -> Table:
     """Return a table of the sessions, the current one marked."""
+    has_tools = any(session.tools for session in workspace)
     rows = tuple(
         (
             f"{session.name}{' (current)' if session.name == workspace.current else ''}",
@@ -67,18 +70,26 @@ def sessions_table() -> Table:
             session.model or "?",
             str(len(session.conversation.messages)),
             f"{session.usage.total_tokens:,}",
+            *([_tools(session)] if has_tools else []),
             session.dir or "",
         )
         for session in workspace
     )
-    header = ("session", "service", "model", "messages", "tokens", "log")
+    tools = ("tools",) if has_tools else ()
+    header = ("session", "service", "model", "messages", "tokens", *tools, "log")
     return Table(header, rows, empty="no sessions yet; begin one with %%session NAME")
+
+
+def _tools(session: Session) -> str:
+    return ", ".join(session.tools) + (" (asks before each call)" if session.confirm else "")
 
 
 def _begun(session: Session, args: argparse.Namespace) -> Session:
     said = [
         "new session",
-        *([f"log in {args.dir}"] if args.dir else []),
+        *([f"log in {args.dir}"] if unless_none(args.dir) else []),
+        *([f"tools {', '.join(session.tools)}"] if session.tools else []),
+        *(["asks before each call"] if session.confirm else []),
         *_set_limits(session, args),
         *set_budget(session, args.budget),
     ]
@@ -118,7 +129,7 @@ def _change(
 
 def _choose(session: Session, options: dict[str, Any], before: dict[str, Any]) -> None:
     """Change service and model where the line names others than it did before."""
-    if all(options.get(whom) == before.get(whom) for whom in _WHOM):
+    if all(options.get(whom, _UNNAMED) == before.get(whom, _UNNAMED) for whom in _WHOM):
         return
     if "service" in options or before.keys() & _WHOM:
         session.set_service(options.get("service"), options.get("model"))
@@ -128,7 +139,13 @@ def _choose(session: Session, options: dict[str, Any], before: dict[str, Any]) -
 
 def _set_dir(session: Session, directory: str | None) -> list[str]:
     """Log where the line says; return that in words, if it is another place."""
-    if directory is None or str(Path(directory).expanduser().absolute()) == session.dir:
+    if directory is None:
+        return []
+    if unless_none(directory) is None:
+        had_one = session.dir is not None
+        session.set_dir(None)
+        return ["no log"] if had_one else []
+    if str(Path(directory).expanduser().absolute()) == session.dir:
         return []
     session.set_dir(directory)
     return [f"log in {directory}"]
@@ -167,6 +184,7 @@ def _described(session: Session) -> dict[str, Any]:
         "instructions": session.system,
         "model": f"{session.service.name}:{session.model or '?'}",
         "tools": ", ".join(session.tools) or None,
+        "confirm": "on" if session.confirm else "off",
         **{name: value for name, value in session.options.items() if name != "model"},
     }
 
@@ -176,17 +194,20 @@ def _shown(value: object) -> str:
 
 
 def _check_limits(args: argparse.Namespace) -> None:
-    check_positive("--rpm", args.rpm)
-    check_positive("--tpm", args.tpm)
+    check_positive("--rpm", unless_none(args.rpm))
+    check_positive("--tpm", unless_none(args.tpm))
 
 
 def _set_limits(session: Session, args: argparse.Namespace) -> list[str]:
     """Set the limits that the line names, and return them in words."""
     service, said = session.service, []
-    if args.rpm is not None and service.max_requests_per_minute != args.rpm:
-        service.max_requests_per_minute = args.rpm
-        said.append(f"at most {args.rpm:,g} requests a minute to {service.name}")
-    if args.tpm is not None and service.max_tokens_per_minute != args.tpm:
-        service.max_tokens_per_minute = args.tpm
-        said.append(f"at most {args.tpm:,g} tokens a minute to {service.name}")
+    for name, what, given in (
+        ("max_requests_per_minute", "requests", args.rpm),
+        ("max_tokens_per_minute", "tokens", args.tpm),
+    ):
+        limit = unless_none(given)
+        if given is not None and getattr(service, name) != limit:
+            setattr(service, name, limit)
+            most = "no limit of" if limit is None else f"at most {limit:,g}"
+            said.append(f"{most} {what} a minute to {service.name}")
     return said

@@ -198,6 +198,11 @@ class Session:
         return tuple(tool.name for tool in self._profile.toolbox.tools)
 
     @property
+    def confirm(self) -> Confirm:
+        """Whether somebody is asked before each call; :meth:`set_confirm` changes it."""
+        return self._profile.confirm
+
+    @property
     def dir(self) -> str | None:
         """The directory of the log; ``None`` if there is none."""
         return self._record.dir
