@@ -14,6 +14,7 @@ from typing import Any
 
 from nbconvo.configs import checked_options
 from nbconvo.errors import InputError, nearest
+from nbconvo.magics.naming import annotation, looked_up
 from nbconvo.magics.options import Options, unless_none
 
 __all__ = ["equipment", "overrides", "parse", "split_text", "variable"]
@@ -55,7 +56,7 @@ def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, A
     if files := getattr(args, "file", None):
         given["files"] = files
     if schema := getattr(args, "schema", None):
-        given["schema"] = _looked_up("--schema", schema, names)
+        given["schema"] = annotation(schema, names)
     return given
 
 
@@ -63,25 +64,10 @@ def _tool(word: str, names: Mapping[str, Any]) -> Any:
     """Return the function of that name, which is looked up again for each ask."""
     from nbconvo.tools import tool_of
 
-    look_up = partial(_looked_up, "--tools", word, names)
+    look_up = partial(looked_up, "--tools", word, names)
     if not callable(found := look_up()):
         raise InputError(f"--tools {word!r} is no function, but of type {type(found).__name__}")
     return replace(tool_of(found), look_up=look_up)
-
-
-def _looked_up(option: str, word: str, names: Mapping[str, Any]) -> Any:
-    """Return what the notebook means by ``word``, which may have dots in it; nothing is run."""
-    first, *rest = word.split(".")
-    if first not in names:
-        near = nearest(first, (name for name in names if not name.startswith("_")))
-        hint = f"did you mean {near!r}?" if near else "define it in a cell before"
-        raise InputError(f"{option} {word!r}: the notebook has no {first!r}; {hint}")
-    found = names[first]
-    for name in rest:
-        if not hasattr(found, name):
-            raise InputError(f"{option} {word!r}: {first!r} has no {name!r}")
-        found = getattr(found, name)
-    return found
 
 
 def _pictured(word: str, names: Mapping[str, Any]) -> Any:

@@ -245,3 +245,35 @@ def test_a_variable_that_is_no_function_is_named_with_its_type(notebook):
     notebook.run("import pandas; df = pandas.DataFrame({'a': range(9)})")
     error = notebook.run("%%ask --tools df\nhello").error
     assert str(error) == "--tools 'df' is no function, but of type DataFrame"
+
+
+@pytest.mark.parametrize(
+    ("schema", "said", "parsed"),
+    [
+        ("list[Joke]", '[{"text": "a"}]', "[Joke(text='a')]"),
+        ("list[Joke]", '{"value": [{"text": "a"}]}', "[Joke(text='a')]"),
+        ("Joke|None", '{"value": null}', "None"),
+        ("'dict[str, list[int]]'", '{"a": [1]}', "{'a': [1]}"),
+        ("typing.Literal['a']", '"a"', "'a'"),
+    ],
+)
+def test_a_schema_is_any_type_made_of_the_notebooks_names(notebook, provider, schema, said, parsed):
+    notebook.run("import typing")
+    provider.reply(said)
+    ran = notebook.run(f"%%ask --schema {schema}\na joke")
+    assert repr(ran.result.parsed) == parsed
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ("list[Joke()]", "'Joke()' is no part of one"),
+        ("list[Jok]", "the notebook has no 'Jok'; did you mean 'Joke'?"),
+        ("list[", "is no type ("),
+        ("3[0]", "is no type ("),
+    ],
+)
+def test_a_schema_that_is_no_type_is_one_line_and_nothing_is_called(notebook, schema, said):
+    error = notebook.run(f"%%ask --schema {schema}\na joke").error
+    assert isinstance(error, InputError)
+    assert said in str(error)
