@@ -46,6 +46,7 @@ _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _FLAGS = ("stream", "logprobs")
 _EFFORTS = ("low", "medium", "high")
 
+_KEYS = ("api_key", "key")
 _OLD_NAMES = {"max_token": "max_tokens", "max_completion_tokens": "max_tokens"}
 
 
@@ -64,6 +65,11 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if name in _OLD_NAMES:
             name = _renamed(name)
+        elif name in _KEYS:
+            raise InputError(
+                f"{name} is no option of a request: '%convo key SERVICE' asks for a key, or pass "
+                "api_key= to the service"
+            )
         elif name not in known:
             raise UnknownName(
                 "option", name, known, "fields that only your service knows go in extra_body={...}"

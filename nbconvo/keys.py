@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-__all__ = ["Key", "Masked", "remember", "scrub"]
+__all__ = ["Guard", "Key", "Masked", "remember", "scrub", "without_keys"]
 
 _MASK = "[key]"
 
@@ -27,6 +27,8 @@ _KEY_LIKE = re.compile(
 )
 # sk-proj-, gsk_, sk-ant-api03-: the same in the keys of many, so no secret.
 _PREFIX = re.compile(r"(?:[a-z]+[-_]|api\d\d-|v\d-)*|AIza")
+
+_OF_A_SERVICE = re.compile(r"(?:sk|pk|rk|csk|gsk|xai|pplx|nvapi|tgp|hf|gh[a-z])[-_]|AIza")
 
 _MASKS = re.compile(r"(?:\[key\]){2,}")
 _LONG = 12  # characters from which on pieces of a key are looked for, not it as a whole only
@@ -86,6 +88,57 @@ def remember(secret: str) -> None:
         _known = (*_known[1 - _REMEMBERED :], Masked(secret))
 
 
+def without_keys(text: str) -> str:
+    """Return ``text`` without the keys that the process has used, as they are; all else stays."""
+    found = [secret for secret in _known if secret in text]
+    for secret in sorted(found, key=len, reverse=True):  # one may be the beginning of another
+        text = text.replace(secret, _MASK)
+    return text
+
+
+class Guard:
+    """Takes the known keys out of texts that come in pieces, each text with a place of its own.
+
+    Attributes:
+        may_touch: Tells of a piece whether a known key, or the beginning of one at its end, may be
+            in it; ``None`` where no key is known.
+        held: Tails that begin a known key, by place, until the next piece tells whether they do;
+            a place is a number and a name.
+    """
+
+    __slots__ = ("held", "may_touch")
+
+    def __init__(self) -> None:
+        self.may_touch = _hints(_known).search if _known else None
+        self.held: dict[tuple[int, str], str] = {}
+
+    def passed(self, place: tuple[int, str], piece: str, *, is_last: bool = False) -> str:
+        """Return what may be seen of a piece, with what the one before left for it."""
+        if self.held:
+            piece = self.held.pop(place, "") + piece
+        text = without_keys(piece) if piece else ""
+        if is_last or not text or not _known:
+            return text
+        begun = min([_begins(text, secret) for secret in _known])
+        if begun < len(text):
+            self.held[place] = text[begun:]
+        return text[:begun]
+
+
+@functools.lru_cache(maxsize=4)
+def _hints(known: tuple[str, ...]) -> re.Pattern[str]:
+    heads = (map(re.escape, secret[:4]) for secret in known)
+    return re.compile("|".join(rf"{a}(?:\Z|{b}(?:\Z|{c}(?:\Z|{d})))" for a, b, c, d in heads))
+
+
+def _begins(text: str, secret: str) -> int:
+    """Return where a tail of ``text`` begins that the secret begins with, or the text's length."""
+    place = text.find(secret[:1], max(0, len(text) - len(secret) + 1))
+    while 0 <= place < len(text) and not secret.startswith(text[place:]):
+        place = text.find(secret[:1], place + 1)
+    return len(text) if place < 0 else place
+
+
 def scrub(text: str, *keys: Key | None) -> str:
     """Return ``text`` without keys, pieces of them, or anything that looks like one.
 
@@ -108,8 +161,7 @@ def _patterns(secret: str) -> tuple[re.Pattern[str], ...]:
         if pieces := list(_pieces(secret)):
             # Neighbouring pieces overlap: each takes what follows of a mask, or of the key.
             found += [re.compile(f"(?:{'|'.join(pieces)})[\\w*…•-]*")]
-        head, tail = re.escape(secret[:_PIECE]), re.escape(secret[-4:])
-        found += [re.compile(rf"{head}\S*|(?<!\S)\S*{tail}(?!\w)")]
+        found += map(re.compile, _ends(secret))
     return tuple(found)
 
 
@@ -138,11 +190,35 @@ def _in_base64(secret: str) -> Iterator[str]:
         yield re.escape(certain.translate(str.maketrans("+/", "-_")))
 
 
+def _ends(secret: str) -> Iterator[str]:
+    """Yield patterns of the key's head and tail: with a mask always, else where they are no words.
+
+    All that repeats is bounded or begins where nothing like it stands before, so that the time
+    grows with the text only.
+    """
+    head, tail = secret[:_PIECE], secret[-4:]
+    mask = r"(?:[*…•]|\.\.)"
+    yield rf"{re.escape(head)}[\w.-]{{0,40}}{mask}[\w*.…•-]*"
+    yield rf"[\w-]{{0,40}}{mask}[*.…•]{{0,64}}[\w-]{{0,16}}{re.escape(tail)}(?!\w)"
+    if _OF_A_SERVICE.match(secret) or not _is_word(head):
+        yield rf"{re.escape(head)}[^\s'\"`,;()<>\[\]{{}}|]*(?<![.:!?])"
+    if not _is_word(tail):
+        yield rf"(?<![\w+=-])[\w+=-]*{re.escape(tail)}(?!\w)"
+
+
 def _pieces(secret: str) -> Iterator[str]:
-    """Yield the pieces that no other text holds by chance; none of a key that is made of words."""
+    """Yield the pieces that no other text holds by chance: none that may be of words."""
     found = _PREFIX.match(secret)
     random = secret[found.end() if found else 0 :]
     if not re.search(r"\d", random) or not re.search(r"[^\W\d]", random):
         return
     for start in range(len(random) - _PIECE + 1):
-        yield re.escape(random[start : start + _PIECE])
+        if not _is_word(piece := random[start : start + _PIECE]):
+            yield re.escape(piece)
+
+
+def _is_word(piece: str) -> bool:
+    """Whether a piece could as well be of a word, a name or a number."""
+    plain = re.sub("[-_]", "", piece)
+    is_cased = plain.islower() or plain.isupper() or plain.istitle()
+    return plain.isdecimal() or (plain.isalpha() and is_cased) or not plain

@@ -49,11 +49,16 @@ class Form:
             Misfit: If it is no JSON, or does not keep to the form.
         """
         value = _json_of(text)
-        if self._is_wrapped:
-            if not isinstance(value, dict) or _ROOT not in value:
-                raise Misfit(f"the JSON object needs the field {_ROOT!r}")
-            value = value[_ROOT]
-        return self._read(value)
+        if not self._is_wrapped:
+            return self._read(value)
+        if isinstance(value, dict) and _ROOT in value:
+            return self._read(value[_ROOT])
+        try:
+            return self._read(value)  # without what was put around it
+        except Misfit:
+            if isinstance(value, dict):
+                raise Misfit(f"the JSON object needs the field {_ROOT!r}") from None
+            raise
 
 
 def form_of(kind: Any) -> Form:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbconvo.keys import Key, Masked, scrub
+from nbconvo.keys import Guard, Key, Masked, remember, scrub, without_keys
 
 SECRET = "sk-proj-Zq81_xYw27vUt96sRq35pOn48mLk"
 
@@ -106,6 +106,34 @@ def test_ordinary_words_stay_readable(said):
     assert scrub(said, Key(SECRET)) == said
 
 
+@pytest.mark.parametrize("key", ["sk-made-up-0000", "sk-test-OPENAIKEY1234", "made-up-0000"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "a budget of $0.050000 would be passed, and 1234 more; it is 2024-10-0000",
+        "key refused (401); check the key: set OPENAI_API_KEY, or pass api_key=",
+        "no model 'gpt-1234'; a made-up name, made-up/words, test-OPENAI",
+    ],
+)
+def test_words_and_numbers_that_a_key_is_made_of_stay_readable(key, said):
+    assert scrub(said, Key(key)) == said
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["sk-...0000", "sk-ma****0000", "sk-made-up…", "...0000", "…0000", "***0000", "sk-made-***"],
+)
+def test_what_services_echo_of_a_key_is_masked_even_if_that_is_made_of_words(shown):
+    assert scrub(f"refused: {shown}, sorry", Key("sk-made-up-0000")) == "refused: [key], sorry"
+
+
+def test_what_stands_behind_the_head_of_a_key_stays():
+    assert (
+        scrub("no service 'sk-test-abc'; known are a, b", Key("sk-test-0123456789"))
+        == "no service '[key]'; known are a, b"
+    )
+
+
 def test_a_tail_that_ends_in_punctuation_is_masked():
     assert scrub("it ends in xyz==", Key("0123456789abcxyz==")) == "it ends in [key]"
 
@@ -137,3 +165,34 @@ def test_the_time_grows_with_the_text_and_not_with_its_square(text):
     begun = time.process_time()
     scrub(text, Key(SECRET))
     assert time.process_time() - begun < 5
+
+
+def test_only_what_is_a_known_key_is_taken_out_of_what_is_said():
+    remember(SECRET)
+    assert without_keys(f"sk-like {SECRET}, {SECRET[:-1]}") == f"sk-like [key], {SECRET[:-1]}"
+
+
+@settings(deadline=None, database=None)
+@given(st.lists(st.sampled_from([SECRET, "s", "sk-", SECRET[:9], "cats ", "é"])), st.data())
+def test_a_text_in_pieces_ends_as_the_whole_text_without_keys(parts, data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nbconvo.keys._known", (SECRET, "another-key-0000"))
+        text = "".join(parts)
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(text)))))
+        guard = Guard()
+        pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        seen = "".join(guard.passed((0, "text"), piece) for piece in pieces)
+        assert SECRET not in seen
+        assert seen + guard.passed((0, "text"), "", is_last=True) == without_keys(text)
+
+
+def test_only_a_tail_that_begins_a_known_key_waits():
+    remember(SECRET)
+    guard = Guard()
+    assert guard.passed((0, "text"), "Two sk-pro") == "Two "
+    assert guard.passed((0, "text"), "fessors, no key") == "sk-professors, no key"
+    assert guard.held == {}
+
+
+def test_where_no_key_is_known_nothing_is_looked_for():
+    assert Guard().may_touch is None

@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import matplotlib
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -230,3 +231,30 @@ def test_a_thumbnail_is_small_and_on_white():
     small = Image.open(io.BytesIO(thumbnail(image_of(image))))
     assert small.size == (320, 160)
     assert small.getpixel((300, 150)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((6, 8), "uint8"), ((6, 8, 3), "uint8"), ((6, 8, 4), "uint8"), ((6, 8), bool)],
+)
+def test_an_array_of_bytes_is_an_image(shape, dtype):
+    image = image_of(np.zeros(shape, dtype))
+    assert (image.media_type, image.width, image.height) == ("image/png", 8, 6)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((6, 8)), np.zeros(9, "uint8"), np.zeros((2, 2, 7), "u1")]
+)
+def test_an_array_that_is_no_picture_is_told_with_its_shape(array):
+    with pytest.raises(InputError, match=r"an array of shape \(.*is no picture: give bytes"):
+        image_of(array)
+
+
+def test_an_array_is_no_list_of_images():
+    with pytest.raises(InputError, match="images must be a list"):
+        attached(np.zeros((6, 8), "uint8"))
+
+
+def test_an_address_that_fails_is_told_with_its_port():
+    with pytest.raises(InputError, match=r"cannot fetch 'http://127\.0\.0\.1:9/x\.png'"):
+        image_of("http://me:secret@127.0.0.1:9/x.png?key=secret")

@@ -136,7 +136,8 @@ def test_a_text_may_stand_in_a_fence():
         (Joke, "{}", "text: Field required"),
         (Joke, '{"text": "a", "score": "many"}', "score: Input should be a valid integer"),
         (list[Joke], '{"value": [{}]}', "0.text: Field required"),
-        (list[Joke], "[]", "needs the field 'value'"),
+        (list[Joke], "{}", "needs the field 'value'"),
+        (list[Joke], "[{}]", "0.text: Field required"),
         (SCHEMA, '{"y": "z"}', "the value: 'x' is a required property; y: 'z' is not of type"),
     ],
 )

@@ -1,9 +1,10 @@
-"""Deltas made whole: each says something, no character is cut, and it is known what has ended."""
+"""Deltas made whole: each says something, no character is cut, no key in it, its end is known."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from nbconvo.keys import Guard
 from nbconvo.messages import Delta, paired
 from nbconvo.usage import Usage
 
@@ -13,11 +14,13 @@ __all__ = ["Pieces", "clean"]
 class Pieces:
     """Makes deltas that each say something, and knows which alternatives have ended."""
 
-    __slots__ = ("_begun", "_finished", "_held", "_model", "_usage")
+    __slots__ = ("_begun", "_finished", "_guard", "_held", "_may_touch", "_model", "_usage")
 
     def __init__(self) -> None:
         self._begun: set[int] = set()
         self._finished: set[int] = set()
+        self._guard = Guard()
+        self._may_touch = self._guard.may_touch
         self._held: dict[int, tuple[str, str]] = {}
         self._model: str | None = None
         self._usage: Usage | None = None
@@ -30,12 +33,19 @@ class Pieces:
         """Return the delta with what earlier ones left for it, or ``None`` if it says nothing.
 
         A model's name waits for the first words, and so does the first half of a character that
-        the service cut in two: half a surrogate pair at a delta's end.
+        the service cut in two: half a surrogate pair at a delta's end. A tail waits that may be
+        the beginning of a known key.
         """
         if delta.usage is not None or delta.finish_reason:
             delta = self._known(delta)
         if self._held or not (delta.text.isascii() and delta.reasoning.isascii()):
             delta = self._whole(delta)
+        if (touches := self._may_touch) is not None and (
+            self._guard.held
+            or touches(delta.text)
+            or (delta.reasoning and touches(delta.reasoning))
+        ):
+            delta = self.guarded(delta)
         if delta.text or delta.reasoning or delta.calls or delta.finish_reason:
             self._begun.add(delta.index)
             if delta.finish_reason:
@@ -48,6 +58,24 @@ class Pieces:
             if delta.model != model:
                 return replace(delta, model=model)
         return delta
+
+    def guarded(self, delta: Delta) -> Delta:
+        """Return the delta without known keys, what may be the beginning of one held back."""
+        passed, index, is_last = self._guard.passed, delta.index, delta.finish_reason is not None
+        text = passed((index, "text"), delta.text, is_last=is_last)
+        reasoning = passed((index, "reasoning"), delta.reasoning, is_last=is_last)
+        if text != delta.text or reasoning != delta.reasoning:
+            return replace(delta, text=text, reasoning=reasoning)
+        return delta
+
+    def rest(self) -> list[Delta]:
+        """Return what is still held back, where no more is to come: it began no key after all."""
+        held = [*self._guard.held.items()]
+        self._guard.held.clear()
+        return [
+            Delta(text=tail, index=index) if kind == "text" else Delta(reasoning=tail, index=index)
+            for (index, kind), tail in held
+        ]
 
     def _known(self, delta: Delta) -> Delta:
         """Return the delta with what it repeats or leaves out of what was told before."""

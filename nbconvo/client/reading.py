@@ -13,6 +13,7 @@ import aiohttp
 
 from nbconvo.client.encoding import decoded, decoded_all
 from nbconvo.client.http import Response
+from nbconvo.client.own import broken
 from nbconvo.client.patience import Link
 from nbconvo.client.pieces import Pieces, clean
 from nbconvo.client.ready import Ready
@@ -70,6 +71,8 @@ class Reading:
             ProtocolError: If what came is no reply.
             ServiceError: If an event reports a failure; the deltas before it were returned.
         """
+        if (self._error is not None or self._ended) and (rest := self._pieces.rest()):
+            return rest
         if self._error is not None:
             self._fail(self._error)
             return None
@@ -82,8 +85,8 @@ class Reading:
         try:
             data = await heard(self._response, self._link)
         except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
-            self._fail(error)
-            return None
+            self._error = error
+            return []
         if data:
             return self._deltas(self._decoder.data(data))
         self._ended = True
@@ -102,7 +105,10 @@ class Reading:
         body = object_of(service, b"".join(chunks))
         if "error" in body:
             _check(service, response, body, self._ready.model)
-        found = [clean(delta) for delta in service.reply(body)]
+        try:
+            found = [self._pieces.guarded(clean(delta)) for delta in service.reply(body)]
+        except Exception as error:
+            raise (failed := broken(service, "reply", error)) from failed.__cause__
         if not any(delta.finish_reason for delta in found):
             raise ProtocolError(f"{service.name}: the response holds no reply")
         return found
@@ -121,7 +127,7 @@ class Reading:
                 if (piece := joined(delta)) is not None:
                     found.append(piece)
         except Exception as error:  # a user's own service may raise anything
-            self._error = error
+            self._error = broken(self._ready.service, "deltas", error)
         return found
 
     def _events(self, values: list[bytes]) -> list[dict[str, Any]]:
@@ -159,7 +165,7 @@ class Reading:
         is_cut = isinstance(error, aiohttp.ClientError) and not isinstance(error, TimeoutError)
         if self._link.begun and is_cut:
             raise _cut(self._ready.service) from None
-        raise error
+        raise error from error.__cause__
 
     async def _finish(self) -> None:
         if self._is_whole:

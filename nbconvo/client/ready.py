@@ -9,6 +9,7 @@ from typing import Any, Self
 from nbconvo import tokens
 from nbconvo.client.accounts import Account
 from nbconvo.client.encoding import encoded
+from nbconvo.client.own import requested
 from nbconvo.messages import Message, new_id
 from nbconvo.services import BaseService, Request
 
@@ -54,7 +55,7 @@ class Ready:
             InputError: If the service cannot be asked this, or an option cannot be sent as JSON.
         """
         service.check(messages, options)
-        request = service.request(messages, model, options)
+        request = requested(service, messages, model, options)
         prompt = tokens.prompt_tokens(messages, count=account.counter(model))
         replies = options.get("n") or 1
         expected = prompt + int(

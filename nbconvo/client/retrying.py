@@ -65,7 +65,7 @@ class Attempts:
             if self.number > 1:
                 error.args = (f"{error}; tried {self.number} times",)
             # Not with the frames below: they hold what the service said, unscrubbed.
-            raise error.with_traceback(None) from None
+            raise error.with_traceback(None) from error.__cause__
         self.number += 1
         return delay
 

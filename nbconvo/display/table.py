@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nbconvo.markdown import CONTAINER, STYLE, plain
 
 __all__ = ["Table"]
+
+_BREAKS = re.compile(r"[-/?]")  # after which a browser may begin another line
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,14 @@ class Table:
         head = self._line("th", self.header)
         body = "".join(self._line("td", row) for row in self.rows)
         return (
-            f'<div class="{CONTAINER}"><style>{STYLE}</style>'
-            f"<table><thead>{head}</thead><tbody>{body}</tbody></table></div>"
+            f'<div class="{CONTAINER}"><style>{STYLE}</style><div class="nbconvo-table" '
+            'style="overflow-wrap:normal;word-break:normal">'
+            f"<table><thead>{head}</thead><tbody>{body}</tbody></table></div></div>"
         )
 
     def _line(self, tag: str, texts: Sequence[str]) -> str:
         fields = "".join(
-            f'<{tag} style="text-align:{"right" if right else "left"}">{html.escape(text)}</{tag}>'
+            f'<{tag} style="text-align:{"right" if right else "left"}">{_unbroken(text)}</{tag}>'
             for text, right in zip(texts, self._right(), strict=True)
         )
         return f"<tr>{fields}</tr>"
@@ -60,6 +64,16 @@ class Table:
             bool(self.rows) and all(_is_number(row[place]) for row in self.rows)
             for place in range(len(self.header))
         ]
+
+
+def _unbroken(text: str) -> str:
+    """Return a text as HTML that breaks at spaces only, not within an address or a name."""
+
+    def whole(found: re.Match[str]) -> str:
+        word = html.escape(found[0])
+        return f'<span style="white-space:nowrap">{word}</span>' if _BREAKS.search(word) else word
+
+    return re.sub(r"\S+", whole, text)
 
 
 def _safe(text: str) -> str:

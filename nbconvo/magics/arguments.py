@@ -14,7 +14,8 @@ from typing import Any
 
 from nbconvo.configs import checked_options
 from nbconvo.errors import InputError, nearest
-from nbconvo.magics.options import Options
+from nbconvo.magics.naming import annotation, looked_up
+from nbconvo.magics.options import Options, unless_none
 
 __all__ = ["equipment", "overrides", "parse", "split_text", "variable"]
 
@@ -22,7 +23,7 @@ _WORD = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|\S)+)""")
 
 
 def overrides(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what :data:`MODEL_OPTIONS` were given, as keyword arguments."""
+    """Return what :data:`MODEL_OPTIONS` were given, as keyword arguments; ``none`` is ``None``."""
     given = {
         "service": args.service,
         "model": args.model,
@@ -30,9 +31,8 @@ def overrides(args: argparse.Namespace) -> dict[str, Any]:
         "max_tokens": args.max_tokens,
         "reasoning": _effort(args.reasoning),
     }
-    return {name: value for name, value in given.items() if value is not None} | checked_options(
-        dict(_pair(text) for text in args.option)
-    )
+    named = {name: unless_none(value) for name, value in given.items() if value is not None}
+    return named | checked_options(dict(_pair(text) for text in args.option))
 
 
 def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,10 +43,14 @@ def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, A
     """
     given: dict[str, Any] = {}
     if args.tools is not None:
-        words = [word.strip() for word in args.tools.split(",") if word.strip()]
+        words = [
+            word.strip() for word in (unless_none(args.tools) or "").split(",") if word.strip()
+        ]
         given["tools"] = [_tool(word, names) for word in words]
-    if args.confirm:
-        given["confirm"] = True
+    if args.confirm and args.no_confirm:
+        raise InputError("--confirm and --no-confirm are opposites; choose one")
+    if args.confirm or args.no_confirm:
+        given["confirm"] = args.confirm
     limits = {"max_rounds": args.max_rounds, "tool_timeout": args.tool_timeout}
     given |= {name: limit for name, limit in limits.items() if limit is not None}
     if images := getattr(args, "image", None):
@@ -54,7 +58,7 @@ def equipment(args: argparse.Namespace, names: Mapping[str, Any]) -> dict[str, A
     if files := getattr(args, "file", None):
         given["files"] = files
     if schema := getattr(args, "schema", None):
-        given["schema"] = _looked_up("--schema", schema, names)
+        given["schema"] = annotation(schema, names)
     return given
 
 
@@ -62,23 +66,10 @@ def _tool(word: str, names: Mapping[str, Any]) -> Any:
     """Return the function of that name, which is looked up again for each ask."""
     from nbconvo.tools import tool_of
 
-    look_up = partial(_looked_up, "--tools", word, names)
-    return replace(tool_of(look_up()), look_up=look_up)
-
-
-def _looked_up(option: str, word: str, names: Mapping[str, Any]) -> Any:
-    """Return what the notebook means by ``word``, which may have dots in it; nothing is run."""
-    first, *rest = word.split(".")
-    if first not in names:
-        near = nearest(first, (name for name in names if not name.startswith("_")))
-        hint = f"did you mean {near!r}?" if near else "define it in a cell before"
-        raise InputError(f"{option} {word!r}: the notebook has no {first!r}; {hint}")
-    found = names[first]
-    for name in rest:
-        if not hasattr(found, name):
-            raise InputError(f"{option} {word!r}: {first!r} has no {name!r}")
-        found = getattr(found, name)
-    return found
+    look_up = partial(looked_up, "--tools", word, names)
+    if not callable(found := look_up()):
+        raise InputError(f"--tools {word!r} is no function, but of type {type(found).__name__}")
+    return replace(tool_of(found), look_up=look_up)
 
 
 def _pictured(word: str, names: Mapping[str, Any]) -> Any:

@@ -15,8 +15,9 @@ from nbconvo import host, tokens
 from nbconvo.bridge.interrupts import Watch, interruptible
 from nbconvo.bridge.nested import kernel_loop
 from nbconvo.client.encoding import decoded, encoded
+from nbconvo.client.own import requested
 from nbconvo.display.column import Column
-from nbconvo.display.preview import Preview
+from nbconvo.display.preview import Preview, readable
 from nbconvo.display.replies import Replies, Transcript
 from nbconvo.display.screens import NoScreen, NotebookScreen, Screen, TerminalScreen
 from nbconvo.display.show import Item, show
@@ -92,8 +93,9 @@ class Asking:
         requests = []
         for session, ask in asked:
             messages = session.asking.request_messages(ask)
-            request = ask.service.request(messages, ask.model, ask.options)
-            text = json.dumps(decoded(encoded(request.body)), ensure_ascii=False, indent=2)
+            request = requested(ask.service, messages, ask.model, ask.options)
+            body = readable(decoded(encoded(request.body)))
+            text = json.dumps(body, ensure_ascii=False, indent=2)
             estimate = tokens.prompt_tokens(messages, ask.model)
             requests.append((session.name, request.url, text, estimate))
         return Preview(tuple(requests))

@@ -42,32 +42,38 @@ class Finding:
 def doctor_table(*, longest_wait: float = _LONGEST_WAIT) -> Table:
     """Return what answers on this machine and which keys are found, each with the line to use it.
 
-    Asked are the addresses of the services that need no key, each once, and those on this machine
-    only; ``longest_wait`` is in seconds.
+    Asked are addresses on this machine only, each service once, be the address its own or one that
+    a variable tells; ``longest_wait`` is in seconds.
     """
-    local: list[tuple[str, services.BaseService]] = []
-    others: list[tuple[str, services.BaseService]] = []
-    for name, service in services.registered():
-        if isinstance(service, services.BaseService) and name != "offline":
-            (local if service.keyless else others).append((name, service))
-    looking = look([service for _, service in local], longest_wait=longest_wait)
-    findings = workspace.bridge.run(looking, nested=workspace.nested)
-    rows = [
-        (
-            name,
-            _address(service),
-            found.said,
-            _shown(found.models),
-            _line(name, found.models[0]) if found.models else "",
-        )
-        for (name, service), found in zip(local, findings, strict=True)
+    known = [
+        (name, service)
+        for name, service in services.registered()
+        if isinstance(service, services.BaseService) and name != "offline"
     ]
-    for name, service in others:
-        is_found = service.key is not None
-        model = service.default_model
-        use = _line(name, None if model else "MODEL") if is_found else ""
-        rows.append((name, _address(service), key_of(service), model or "", use))
+    here = [service for _, service in known if service.keyless or _is_here(_address(service))]
+    looking = look(here, longest_wait=longest_wait)
+    answers = workspace.bridge.run(looking, nested=workspace.nested)
+    findings = dict(zip(here, answers, strict=True))
+    rows = [
+        (name, _address(service), *_told(name, service, findings.get(service)))
+        for name, service in sorted(known, key=lambda one: not one[1].keyless)
+    ]
     return Table(("service", "address", "found", "models", "to use it"), tuple(rows))
+
+
+def _told(name: str, service: services.BaseService, found: Finding | None) -> tuple[str, ...]:
+    """Return what is found, the models, and the line to use one of them, if there is a way."""
+    default, models = service.default_model, found.models if found else ()
+    if service.keyless:
+        said = found.said if found else ""
+        return said, _shown(models), _line(name, models[0]) if models else ""
+    said = key_of(service)
+    if found:  # an address of the user's, on this machine
+        is_keyed = service.key is not None
+        said = f"{found.said.partition(': set ')[0]}; {said}" if is_keyed else found.said
+    model = None if default and (not models or default in models) else [*models, "MODEL"][0]
+    use = _line(name, model) if service.key is not None or models else ""
+    return said, _shown(models) or default or "", use
 
 
 async def look(

@@ -7,7 +7,7 @@ import getpass
 from typing import Any
 
 from nbconvo import services
-from nbconvo.errors import InputError
+from nbconvo.errors import InputError, Stopped
 from nbconvo.keys import Masked
 from nbconvo.services.credentials import credentials
 from nbconvo.session.workspace import workspace
@@ -20,9 +20,12 @@ def key(words: list[str], args: argparse.Namespace, asking: Any) -> None:
 
     Raises:
         UnknownName: If there is no such service.
-        InputError: If there is nobody to ask, or the keyring can't keep it.
+        InputError: If there is nobody to ask, it has no key, or the keyring can't keep it.
+        Stopped: If the user interrupts.
     """
     service = services.get(words[0])
+    if not service.takes_key:
+        raise InputError(f"{service.name} has no key: it can be asked as it is")
     if args.forget:
         gone = " and ".join(credentials.forget(service.name))
         print(f"{service.name}: " + (f"key gone from {gone}" if gone else "no key to forget"))
@@ -44,3 +47,5 @@ def _asked(service: services.BaseService) -> Masked:
             f"nobody can be asked here; set {service.key_variable} in the environment "
             "or in a file .env"
         ) from None
+    except KeyboardInterrupt:
+        raise Stopped("no key was taken") from None

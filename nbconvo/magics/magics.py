@@ -20,7 +20,13 @@ from IPython.core.magic import (
 )
 
 from nbconvo.errors import InputError
-from nbconvo.magics.options import MEDIA_OPTIONS, MODEL_OPTIONS, TOOL_OPTIONS, Options, option
+from nbconvo.magics.options import (
+    MEDIA_OPTIONS,
+    MODEL_OPTIONS,
+    TOOL_OPTIONS,
+    Options,
+    option,
+)
 
 __all__ = ["ConvoMagics"]
 
@@ -65,7 +71,8 @@ class ConvoMagics(Magics):
 
         ``%%session NAME`` begins a session, or changes it when run again; its history stays.
         ``%session`` lists the sessions; ``%session NAME`` makes one the current one, which a
-        bare ``%%ask`` talks to, and changes only what its options name. For example::
+        bare ``%%ask`` talks to, and changes only what its options name; ``none`` after an option
+        takes it back. For example::
 
             %%session comedian --service openai --temperature 1.2
             As a comedian, you are sarcastically funny.
@@ -184,6 +191,7 @@ class ConvoMagics(Magics):
         reset [NAME]             begin afresh
         services                 the services, their keys and limits
         models [SERVICE [FILTER]]  what a service offers
+        doctor                   what runs on this machine, and the line to use it
         export NAME FILE         as .jsonl, .csv or .md, by the file's ending
         """
         from nbconvo.magics import verbs

@@ -13,9 +13,41 @@ from typing import Any, NoReturn
 
 from nbconvo.errors import InputError
 
-__all__ = ["MEDIA_OPTIONS", "MODEL_OPTIONS", "TOOL_OPTIONS", "Options", "option"]
+__all__ = [
+    "MEDIA_OPTIONS",
+    "MODEL_OPTIONS",
+    "NONE",
+    "TOOL_OPTIONS",
+    "Options",
+    "number",
+    "option",
+    "unless_none",
+    "whole_number",
+]
 
 Option = tuple[str, dict[str, Any]]
+
+#: What an option is set to that shall be as if it had never been set.
+NONE = "none"
+
+
+def number(text: str) -> float | str:
+    """Return the number that is typed, or :data:`NONE`."""
+    return NONE if text.lower() == NONE else float(text)
+
+
+def whole_number(text: str) -> int | str:
+    """Return the whole number that is typed, or :data:`NONE`."""
+    return NONE if text.lower() == NONE else int(text)
+
+
+def unless_none(value: Any) -> Any:
+    """Return what an option names: ``None`` for :data:`NONE`."""
+    return None if isinstance(value, str) and value.lower() == NONE else value
+
+
+# As argparse is to call them in an error.
+number.__name__, whole_number.__name__ = "float", "int"
 
 
 def option(name: str, **settings: Any) -> Option:
@@ -27,9 +59,9 @@ def option(name: str, **settings: Any) -> Option:
 MODEL_OPTIONS = (
     option("--service", help="service: a known name or an http address"),
     option("--model", help="model, or service:model"),
-    option("--temperature", type=float, metavar="T", help="how varied the reply is, 0 for least"),
+    option("--temperature", type=number, metavar="T", help="how varied the reply is, 0 for least"),
     option("--reasoning", metavar="HOW", help="low, medium, high, or most tokens of reasoning"),
-    option("--max-tokens", type=int, metavar="N", help="most tokens of the reply"),
+    option("--max-tokens", type=whole_number, metavar="N", help="most tokens of the reply"),
     option(
         "--option",
         action="append",
@@ -43,6 +75,7 @@ MODEL_OPTIONS = (
 TOOL_OPTIONS = (
     option("--tools", metavar="F,G", help="functions of the notebook that the model may call"),
     option("--confirm", action="store_true", help="ask before each call of a function"),
+    option("--no-confirm", action="store_true", help="don't ask before calls"),
     option(
         "--max-rounds",
         type=int,

@@ -17,6 +17,7 @@ from nbconvo.session.profile import MOST_ROUNDS, TOOL_TIMEOUT, chosen
 __all__ = ["adjust", "begin_or_update", "sessions_table"]
 
 _WHOM = {"service", "model"}
+_UNNAMED = object()
 _TOOL_LIMITS = {"max_rounds": MOST_ROUNDS, "tool_timeout": TOOL_TIMEOUT}
 _DEFAULTS: dict[str, Any] = {"tools": (), "confirm": False, **_TOOL_LIMITS}
 
@@ -61,6 +62,7 @@ def adjust(args: argparse.Namespace, options: dict[str, Any]) -> Session:
 
 def sessions_table() -> Table:
     """Return a table of the sessions, the current one marked."""
+    has_tools = any(session.tools for session in workspace)
     rows = tuple(
         (
             f"{session.name}{' (current)' if session.name == workspace.current else ''}",
@@ -68,18 +70,26 @@ def sessions_table() -> Table:
             session.model or "?",
             str(len(session.conversation.messages)),
             f"{session.usage.total_tokens:,}",
+            *([_tools(session)] if has_tools else []),
             session.dir or "",
         )
         for session in workspace
     )
-    header = ("session", "service", "model", "messages", "tokens", "log")
+    tools = ("tools",) if has_tools else ()
+    header = ("session", "service", "model", "messages", "tokens", *tools, "log")
     return Table(header, rows, empty="no sessions yet; begin one with %%session NAME")
+
+
+def _tools(session: Session) -> str:
+    return ", ".join(session.tools) + (" (asks before each call)" if session.confirm else "")
 
 
 def _begun(session: Session, args: argparse.Namespace) -> Session:
     said = [
         "new session",
         *([f"log in {args.dir}"] if _directory(args) else []),
+        *([f"tools {', '.join(session.tools)}"] if session.tools else []),
+        *(["asks before each call"] if session.confirm else []),
         *set_limits(session, args),
         *set_budget(session, args.budget),
     ]
@@ -121,7 +131,7 @@ def _change(
 
 def _choose(session: Session, options: dict[str, Any], before: dict[str, Any]) -> None:
     """Change service and model where the line names others than it did before."""
-    if all(options.get(whom) == before.get(whom) for whom in _WHOM):
+    if all(options.get(whom, _UNNAMED) == before.get(whom, _UNNAMED) for whom in _WHOM):
         return
     if "service" in options or before.keys() & _WHOM:
         session.set_service(options.get("service"), options.get("model"))
@@ -181,6 +191,7 @@ def _described(session: Session) -> dict[str, Any]:
         "tools": ", ".join(session.tools) or None,
         "rounds of calls": session.max_rounds,
         "seconds of a call": f"{session.tool_timeout:g}",
+        "confirm": "on" if session.confirm else "off",
         **{name: value for name, value in session.options.items() if name != "model"},
     }
 

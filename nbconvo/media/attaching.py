@@ -5,15 +5,20 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from nbconvo.errors import InputError
 from nbconvo.media.pictures import LONGEST_SIDE, encoded, fitted
 from nbconvo.media.sources import stored
 from nbconvo.messages import Attachment
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 __all__ = ["attached", "file_of", "image_of"]
 
+_ARRAY = "__array_interface__"  # what makes an array, NumPy's or another's
 _MOST_FILE_BYTES = 32_000_000  # of a PDF: Anthropic's limit of a whole request
 
 
@@ -26,7 +31,8 @@ def attached(
         InputError: As :func:`image_of` and :func:`file_of`.
     """
     for label, given in (("images", images), ("files", files)):
-        if isinstance(given, str | bytes | os.PathLike) or not isinstance(given, Iterable):
+        is_one = isinstance(given, str | bytes | os.PathLike) or hasattr(given, _ARRAY)
+        if is_one or not isinstance(given, Iterable):
             raise InputError(f"{label} must be a list, such as {label}=[x], not {given!r:.60}")
     return (
         *(image_of(image, side=side) for image in images),
@@ -37,8 +43,9 @@ def attached(
 def image_of(source: Any, *, side: int = LONGEST_SIDE) -> Attachment:
     """Return an image as PNG, JPEG, GIF or WebP, no side of it longer than ``side`` pixels.
 
-    ``source`` is a path, an http address, bytes, a PIL image, a matplotlib figure or axes, or
-    anything that shows itself in a notebook as a PNG or JPEG, as what ``Out[n]`` holds may do.
+    ``source`` is a path, an http address, bytes, a PIL image, an array of bytes such as NumPy's,
+    a matplotlib figure or axes, or anything that shows itself in a notebook as a PNG or JPEG, as
+    what ``Out[n]`` holds may do.
 
     Raises:
         InputError: If it is none of these, cannot be read, or is no image.
@@ -49,6 +56,8 @@ def image_of(source: Any, *, side: int = LONGEST_SIDE) -> Attachment:
         return source
     if hasattr(source, "save") and hasattr(source, "getbands"):  # a PIL image
         return encoded(source, None, side)
+    if hasattr(source, _ARRAY):
+        return encoded(_of_array(source), None, side)
     if (found := stored(source)) is not None:
         return fitted(*found, side)
     return fitted(_picture(source), None, side)
@@ -79,6 +88,20 @@ def file_of(source: Any) -> Attachment:
     if "\0" in text:
         raise InputError(f"{shown!r} is neither a PDF nor a text in UTF-8; attach images as images")
     return Attachment("text/plain", text.encode(), name)
+
+
+def _of_array(array: Any) -> Image:
+    from PIL.Image import fromarray
+
+    told = getattr(array, _ARRAY)
+    shape, kind = told["shape"], told["typestr"][1:]
+    if kind in ("u1", "b1") and len(shape) in (2, 3):
+        with suppress(TypeError, ValueError):  # PIL knows what colours there are
+            return fromarray(array)
+    raise InputError(
+        f"an array of shape {shape} and type {kind!r} is no picture: give bytes from 0 to 255 "
+        "(uint8), in rows and columns, with 3 or 4 colours or none"
+    )
 
 
 def _picture(source: Any) -> bytes:

@@ -64,7 +64,8 @@ def _downloaded(address: str) -> tuple[bytes, str | None]:
     shown = address.partition("?")[0].rpartition("@")[2]
     try:
         parts = urlsplit(address)
-        shown = f"{parts.scheme}://{parts.hostname}{parts.path}"  # a query may hold a secret
+        # A password and a query may be secret.
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         request = Request(address, headers={"User-Agent": "nbconvo"})
         with urlopen(request, timeout=_TIMEOUT) as response:
             data = response.read(_MOST_DATA + 1)

@@ -29,6 +29,7 @@ class OfflineService(ChatService):
     features = frozenset({"tools", "schema", "images", "files"})
     traits = Traits(pdf=True)
     keyless = True
+    takes_key = False
 
     def __init__(self) -> None:
         super().__init__()

@@ -65,6 +65,8 @@ class Endpoint:
     key_variables: ClassVar[tuple[str, ...]] = ()
     #: Whether it asks for no key even at its own address: a server on this machine.
     keyless: ClassVar[bool] = False
+    #: Whether there may be a key all the same.
+    takes_key: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -17,6 +17,10 @@ __all__ = ["SystemKeyring"]
 _OURS = "nbconvo"
 
 
+class _NothingKept(Exception):
+    """A back end took a key and does not hold it."""
+
+
 class SystemKeyring:
     """The system keyring, which may be missing, locked, or wait for somebody to unlock it.
 
@@ -67,6 +71,8 @@ class SystemKeyring:
 
         def keep(keyring: Any) -> str:
             keyring.set_password(_OURS, service, secret)
+            if _held(keyring, service) != secret:
+                raise _NothingKept
             return secret
 
         try:
@@ -116,6 +122,8 @@ def _begun(question: Callable[[Any], str | None]) -> Future[str | None]:
             import keyring
 
             answer.set_result(question(keyring))
+        except _NothingKept:
+            answer.set_exception(InputError("it keeps nothing on this system"))
         except Exception as error:  # back ends raise what they like, with what they like in it
             answer.set_exception(InputError(f"it failed ({type(error).__name__})"))
 

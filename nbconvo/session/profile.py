@@ -63,7 +63,7 @@ class Overrides(Options, total=False):
     system: str | None
     service: str | BaseService | None
     model: str | None
-    tools: Sequence[Callable[..., Any]]
+    tools: Callable[..., Any] | Sequence[Callable[..., Any]]
     max_rounds: int
     tool_timeout: float
     confirm: Confirm

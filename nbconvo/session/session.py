@@ -48,7 +48,7 @@ class Session:
             none.
         service: A known name, the http address of a compatible server, or a service.
         model: A model of the service; ``service:model`` names both.
-        tools: Python functions that the model may call, sync or async.
+        tools: Python functions that the model may call, or one, sync or async.
         max_rounds: How often it may call some before it has to answer, 10 if not given.
         tool_timeout: Seconds that one call may take, 60 if not given.
         confirm: Whether to ask before each call, in a cell; or a function that is given the
@@ -71,7 +71,7 @@ class Session:
         dir: str | os.PathLike[str] | None = None,
         service: str | BaseService | None = None,
         model: str | None = None,
-        tools: Sequence[Callable[..., Any]] = (),
+        tools: Callable[..., Any] | Sequence[Callable[..., Any]] = (),
         max_rounds: int | None = None,
         tool_timeout: float | None = None,
         confirm: Confirm = False,
@@ -208,6 +208,11 @@ class Session:
     def tool_timeout(self) -> float:
         """Seconds that one call of a tool may take."""
         return self._profile.toolbox.timeout
+
+    @property
+    def confirm(self) -> Confirm:
+        """Whether somebody is asked before each call; :meth:`set_confirm` changes it."""
+        return self._profile.confirm
 
     @property
     def dir(self) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbconvo import tokens
+from nbconvo.keys import without_keys
 from nbconvo.messages import CallDelta, Carry, Delta, Message, ToolCall, new_id, paired
 from nbconvo.usage import Usage
 
@@ -149,7 +150,9 @@ class _Call:
 
     def whole(self, number: int) -> ToolCall:
         """Return the call; one without an id gets one, since its result has to refer to it."""
-        arguments = paired(self.arguments) or "{}"  # as services write that there are none
+        arguments = (
+            without_keys(paired(self.arguments)) or "{}"
+        )  # as services write that there are none
         return ToolCall(paired(self.id) or f"call_{number}", paired(self.name), arguments)
 
 
@@ -213,9 +216,9 @@ class _Carried:
 
 
 def _mended(value: Any) -> Any:
-    """Return a part of a block whose characters are whole: pieces may hold halves of them."""
+    """Return a part of a block, of pieces that may hold halves of characters, or of keys."""
     if isinstance(value, str):
-        return value if value.isascii() else paired(value)
+        return without_keys(value if value.isascii() else paired(value))
     if isinstance(value, list):
         return [_mended(item) for item in value]
     if isinstance(value, dict):

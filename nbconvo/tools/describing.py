@@ -101,7 +101,8 @@ def tool_of(function: Any) -> Tool:
         return function
     name = _name_of(function)
     if not callable(function) or isinstance(function, type):
-        raise InputError(f"a tool must be a function, not {function!r:.80}")
+        kind = "a class" if isinstance(function, type) else f"a {type(function).__name__}"
+        raise InputError(f"a tool must be a function, not {kind}")
     if not _NAME.fullmatch(name):
         raise InputError(
             f"a tool needs a name of letters, digits, '_' and '-', at most 64: not {name!r}; "

@@ -12,6 +12,7 @@ from typing import Any
 
 from nbconvo.context import as_text, is_table
 from nbconvo.errors import InputError, nearest
+from nbconvo.keys import without_keys
 from nbconvo.messages import Message, ToolCall
 from nbconvo.schemas import Misfit
 from nbconvo.specs import ToolSpec
@@ -80,12 +81,17 @@ class Toolbox:
     loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
-    def of(cls, functions: Sequence[Any], **settings: Any) -> Toolbox:
-        """Return the toolbox of these functions.
+    def of(cls, functions: Any, **settings: Any) -> Toolbox:
+        """Return the toolbox of these functions, or of this one.
 
         Raises:
             InputError: If one cannot be told to a model, or two have the same name.
         """
+        if isinstance(functions, Tool) or callable(functions):
+            functions = (functions,)
+        elif isinstance(functions, str) or not isinstance(functions, Iterable):
+            kind = type(functions).__name__
+            raise InputError(f"tools must be a list of functions, such as tools=[f], not a {kind}")
         return cls(_differing(tool_of(function) for function in functions), **settings)
 
     def current(self) -> Toolbox:
@@ -139,7 +145,7 @@ class Toolbox:
             began = time.monotonic()
             async with asyncio.timeout(self.timeout):
                 value = await self._called(tool, positional, named)
-            return Result(_bounded(_text(value)), seconds=time.monotonic() - began)
+            return Result(_bounded(without_keys(_text(value))), seconds=time.monotonic() - began)
         except Misfit as error:
             said = str(error)
         except TimeoutError as error:

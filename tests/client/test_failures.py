@@ -23,7 +23,7 @@ from nbconvo.errors import (
     TimedOut,
 )
 from nbconvo.messages import Message
-from nbconvo.services import ChatService, OpenAIService
+from nbconvo.services import BaseService, ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
 
 from .conftest import KEY, QUESTION, Answer, Ask
@@ -259,3 +259,35 @@ async def test_a_certificate_that_is_not_trusted_is_told_at_once(
 class _Connection:
     def __init__(self, host: str) -> None:
         self.host, self.port, self.is_ssl = host, 443, True
+
+
+# --- a service of one's own ----------------------------------------------------------------
+
+
+def _fails(*_: object) -> Any:
+    raise KeyError("text")
+
+
+@pytest.mark.parametrize("method", ["request", "deltas", "reply"])
+@pytest.mark.parametrize(
+    ("does", "cause"),
+    [
+        (_fails, KeyError),
+        (lambda *_: None, TypeError),
+        (lambda *_: {"text": "Hi"}, (TypeError, AttributeError)),
+    ],
+)
+async def test_a_service_of_ones_own_that_fails_is_named_in_one_line(
+    ask: Ask, provider: FakeProvider, method: str, does: Any, cause: Any
+):
+    made = type("ParrotService", (ChatService,), {method: does})
+    if method == "deltas":
+        made.together = BaseService.together
+    provider.reply("Hi")
+    with pytest.raises(ServiceError) as caught:
+        await ask(made(base_url=provider.base_url, name="parrot"), stream=method != "reply")
+    (line,) = caught.value._render_traceback_()
+    assert line.startswith(f"ServiceError: parrot: ParrotService.{method}() failed: ")
+    assert line.endswith(("it has to return deltas", "it has to return a Request"))
+    assert isinstance(caught.value.__cause__, cause)
+    assert type(caught.value.__cause__).__name__ in line

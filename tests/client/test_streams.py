@@ -11,7 +11,7 @@ from nbconvo.errors import ProtocolError, ServerFailed, StreamCut
 from nbconvo.messages import Usage
 from nbconvo.testing import FakeProvider
 
-from .conftest import Answer, Ask
+from .conftest import KEY, Answer, Ask
 
 DONE = "data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}
@@ -402,3 +402,33 @@ async def test_a_redirect_is_not_followed(ask: Ask, provider: FakeProvider):
     with pytest.raises(ProtocolError, match="is base_url right"):
         await ask()
     assert len(provider.requests) == 1
+
+
+# --- keys ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 7, 99])
+async def test_a_known_key_in_a_reply_is_never_seen(ask: Ask, provider: FakeProvider, size: int):
+    said = f"Your key is {KEY}, is it?"
+    pieces = [said[at : at + size] for at in range(0, len(said), size)]
+    thought = [piece(reasoning_content=part) for part in pieces]
+    provider.events([*thought, *map(piece, pieces), STOP])
+    answer = await ask()
+    assert answer.text == answer.reasoning == "Your key is [key], is it?"
+
+
+async def test_a_known_key_in_a_reply_that_comes_whole_is_not_seen(
+    ask: Ask, provider: FakeProvider
+):
+    provider.reply(f"It is {KEY}")
+    assert (await ask(stream=False)).text == "It is [key]"
+
+
+async def test_what_could_have_begun_a_key_is_not_lost(ask: Ask, provider: FakeProvider):
+    provider.events([piece("My cats"), STOP])
+    assert (await ask()).text == "My cats"
+    provider.events([piece("All its sk-proj")])
+    answer = Answer()
+    with pytest.raises(StreamCut):
+        await ask(into=answer)
+    assert answer.text == "All its sk-proj"

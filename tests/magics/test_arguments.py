@@ -69,6 +69,7 @@ def test_a_mistake_is_one_line_with_the_remedy(line, text):
         ("""--option extra_body='{"k": {"l": 1}}'""", {"extra_body": {"k": {"l": 1}}}),
         ("--option stream=false", {"stream": False}),
         ("--option seed=null", {"seed": None}),
+        ("--temperature none --reasoning None", {"temperature": None, "reasoning": None}),
         ("--option user=a=b", {"user": "a=b"}),
         ("--option user=", {"user": ""}),
         ("--temperature 1 --option temperature=0", {"temperature": 0}),
@@ -87,6 +88,12 @@ def test_an_old_name_of_an_option_warns():
 def test_an_option_that_is_no_pair_is_refused(pair):
     with pytest.raises(InputError, match="is not of the form key=value"):
         overrides(parse(magic, f"--option {pair}"))
+
+
+def test_a_key_is_no_option_and_its_place_is_told():
+    with pytest.raises(InputError, match="'%convo key SERVICE' asks for a key") as raised:
+        overrides(parse(magic, "--option api_key=sk-test-0000"))
+    assert "0000" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["system", "context", "instruction", "name", "begin", "tools"])

@@ -16,6 +16,7 @@ import pytest
 from nbconvo import services
 from nbconvo.client import Client
 from nbconvo.magics.doctor import Finding, doctor_table, look
+from nbconvo.magics.verbs import VERBS
 from nbconvo.services import ChatService, ModelInfo, registry
 
 LOCAL = ("ollama", "lmstudio", "vllm", "llamacpp")
@@ -233,6 +234,28 @@ def test_an_address_that_is_none_is_told_and_the_rest_is_looked_at(
     rows = {row[0]: row for row in doctor_table(longest_wait=10.0).rows}
     assert "'nowhere' is not an http address" in rows["ollama"][2]
     assert rows["vllm"][2] == "answers"
+
+
+def test_doctor_asks_an_address_on_this_machine_that_a_variable_tells(
+    notebook, provider, serve, at, monkeypatch
+):
+    at()
+    monkeypatch.setenv("OPENAI_BASE_URL", serve(listed("served", "b")))
+    monkeypatch.setenv("GROQ_BASE_URL", serve(b"{}", 401))
+    monkeypatch.setenv("MISTRAL_BASE_URL", closed_port())
+    rows = {row[0]: row[2:] for row in doctor_table(longest_wait=10.0).rows}
+    assert rows["openai"] == (
+        "answers; OPENAI_API_KEY found",
+        "served, b",
+        "%%session NAME --service openai --model served",
+    )
+    assert rows["groq"][0] == "answers, and asks for a key: set GROQ_API_KEY"
+    assert rows["mistral"] == ("nothing answers", "mistral-small-latest", "")
+
+
+def test_the_help_names_each_verb(notebook):
+    said = notebook.shell.find_line_magic("convo").__doc__
+    assert [verb for verb in VERBS if f"\n{verb} " not in said] == []
 
 
 # --- %convo services and models ------------------------------------------------------------

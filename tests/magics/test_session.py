@@ -371,3 +371,59 @@ def test_a_name_that_is_near_another_is_told(notebook, provider):
     notebook.run("%%session comedian\nbe funny")
     ran = notebook.run("%session comedien --model m")
     assert ran.lines == ["comedien · openai:m · new session, beside 'comedian'"]
+
+
+# --- tools, and taking back ------------------------------------------------------------------
+
+
+@pytest.fixture
+def weather(notebook):
+    notebook.run("def weather(city: str) -> str:\n    'Tell it.'\n    return 'rain'")
+
+
+def test_tools_and_whether_it_asks_are_told_when_it_begins_and_in_the_list(notebook, weather):
+    ran = notebook.run("%session meteo --service openai --model m --tools weather --confirm")
+    said = "new session, tools weather, asks before each call"
+    assert ran.lines == [f"meteo · openai:m · {said}"]
+    table = notebook.run("%session").result
+    assert dict(zip(table.header, table.rows[0], strict=True))["tools"] == (
+        "weather (asks before each call)"
+    )
+
+
+def test_confirm_is_told_when_it_changes_and_can_be_taken_off(notebook, provider):
+    notebook.run("%session meteo --model m")
+    assert notebook.run("%session meteo --confirm").lines[0].endswith("confirm off → on")
+    assert workspace["meteo"].confirm is True
+    assert notebook.run("%session meteo --no-confirm").lines[0].endswith("confirm on → off")
+    assert workspace["meteo"].confirm is False
+
+
+def test_confirm_and_its_opposite_do_not_go_together(notebook, provider):
+    error = notebook.run("%session meteo --confirm --no-confirm").error
+    assert str(error) == "--confirm and --no-confirm are opposites; choose one"
+
+
+def test_none_takes_each_option_of_a_session_back(notebook, openai, weather, tmp_path):
+    notebook.run(
+        f"%session meteo --service openai --model m --temperature 0.5 --dir {tmp_path}"
+        " --max-tokens 9 --reasoning high --tools weather --budget 1 --rpm 60 --tpm 9000"
+    )
+    session = workspace["meteo"]
+    notebook.run(
+        "%session meteo --temperature none --max-tokens none --reasoning none --tools none"
+        " --budget none --rpm none --tpm none --dir none --model none --service none"
+    )
+    found = {name: session.options[name] for name in ("temperature", "max_tokens", "reasoning")}
+    assert set(found.values()) == {None}
+    assert (session.tools, session.budget, session.dir) == ((), None, None)
+    assert (openai.max_requests_per_minute, openai.max_tokens_per_minute) == (None, None)
+    assert session.model == openai.default_model
+
+
+def test_what_is_taken_back_is_told(notebook, openai, tmp_path):
+    notebook.run(f"%session meteo --temperature 0.5 --rpm 60 --dir {tmp_path}")
+    said = notebook.run("%session meteo --temperature none --rpm none --dir none").printed
+    assert "no log" in said
+    assert "temperature 0.5 → default" in said
+    assert "no limit of requests a minute to openai" in said

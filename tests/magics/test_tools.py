@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 
 import pytest
@@ -260,3 +261,60 @@ def test_a_text_file_goes_along_with_its_name(notebook, provider, tmp_path):
     sent = str(last(provider)["messages"][-1]["content"])
     assert "notes.md" in sent
     assert "# Whales" in sent
+
+
+@pytest.mark.parametrize("service", ["openai", "anthropic", "openai-responses"])
+def test_a_dry_run_shows_the_size_of_an_image_not_its_data(
+    notebook, tmp_path, service, monkeypatch
+):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test-0000")
+    noise = Image.frombytes("L", (64, 64), random.Random(0).randbytes(64 * 64))
+    noise.save(tmp_path / "big.png")
+    size = (tmp_path / "big.png").stat().st_size
+    cell = f"%%ask --image {tmp_path}/big.png --service {service} --model m --dry-run\nwhat is it?"
+    preview = str(notebook.run(cell).result)
+    assert f"… ({size:,} bytes)" in preview
+    assert len(preview) < 2000
+
+
+def test_a_dry_run_shows_a_long_text_as_it_is(notebook):
+    text = "whale " * 200
+    assert text.strip() in str(notebook.run(f"%%ask --dry-run\n{text}").result)
+
+
+def test_a_variable_that_is_no_function_is_named_with_its_type(notebook):
+    notebook.run("import pandas; df = pandas.DataFrame({'a': range(9)})")
+    error = notebook.run("%%ask --tools df\nhello").error
+    assert str(error) == "--tools 'df' is no function, but of type DataFrame"
+
+
+@pytest.mark.parametrize(
+    ("schema", "said", "parsed"),
+    [
+        ("list[Joke]", '[{"text": "a"}]', "[Joke(text='a')]"),
+        ("list[Joke]", '{"value": [{"text": "a"}]}', "[Joke(text='a')]"),
+        ("Joke|None", '{"value": null}', "None"),
+        ("'dict[str, list[int]]'", '{"a": [1]}', "{'a': [1]}"),
+        ("typing.Literal['a']", '"a"', "'a'"),
+    ],
+)
+def test_a_schema_is_any_type_made_of_the_notebooks_names(notebook, provider, schema, said, parsed):
+    notebook.run("import typing")
+    provider.reply(said)
+    ran = notebook.run(f"%%ask --schema {schema}\na joke")
+    assert repr(ran.result.parsed) == parsed
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ("list[Joke()]", "'Joke()' is no part of one"),
+        ("list[Jok]", "the notebook has no 'Jok'; did you mean 'Joke'?"),
+        ("list[", "is no type ("),
+        ("3[0]", "is no type ("),
+    ],
+)
+def test_a_schema_that_is_no_type_is_one_line_and_nothing_is_called(notebook, schema, said):
+    error = notebook.run(f"%%ask --schema {schema}\na joke").error
+    assert isinstance(error, InputError)
+    assert said in str(error)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import sys
+import threading
 import tomllib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +19,7 @@ import pytest
 from nbconvo import services
 from nbconvo.messages import Delta, Message
 from nbconvo.services import registry
+from nbconvo.session import Session
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "services.md").read_text("utf-8")
@@ -110,6 +115,45 @@ def test_another_protocol_is_three_methods(ran):
     assert parrot.deltas({"text": "Si"}) == [Delta("Si")]
     assert parrot.deltas({"end": "stop"}) == [Delta(finish_reason="stop")]
     assert parrot.reply({"text": "Sing!"}) == [Delta("Sing!", finish_reason="stop")]
+
+
+@pytest.fixture
+def cage() -> Iterator[str]:
+    """A server that speaks the parrot's protocol; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            kind, said = "application/json", json.dumps({"text": asked["text"]})
+            if self.path == "/say" and asked["stream"]:
+                events = ({"text": asked["text"]}, {"end": "stop"})
+                kind = "text/event-stream"
+                said = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_service_with_another_protocol_is_asked_as_it_stands_there(
+    ran, cage: str, monkeypatch: pytest.MonkeyPatch, stream: bool
+):
+    monkeypatch.setenv("PARROT_BASE_URL", cage)
+    services.register("parrot", ran.ParrotService)
+    reply = await Session(service="parrot").ask("Sing!", stream=stream)
+    assert reply == "Sing!"
+    assert (reply.finish_reason, reply.message.model) == ("stop", "grey")
 
 
 def test_a_resource_of_azure_is_asked_with_a_token(ran):

@@ -100,6 +100,15 @@ def test_a_keyring_that_does_not_take_a_key_is_told_without_it(
     assert SECRET not in str(raised.value)
 
 
+def test_a_keyring_that_keeps_nothing_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("keyring.set_password", lambda *_: None)
+    monkeypatch.setattr("keyring.get_password", lambda *_: None)
+    credentials = Credentials()
+    with pytest.raises(InputError, match="did not take the key: it keeps nothing on this system"):
+        credentials.ask("nowhere", SECRET, keep=True)
+    assert credentials.find("nowhere", NAMES) is None
+
+
 def test_a_key_is_found_in_the_environment_before_dotenv_and_the_keyring(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ):

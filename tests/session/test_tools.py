@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import pickle
 import threading
 from dataclasses import dataclass
@@ -575,3 +576,45 @@ async def test_a_schema_of_a_list_is_a_table_in_one_call(provider):
     provider.reply('{"value": [{"text": "a"}, {"text": "b"}]}')
     reply = await Session(service="openai").ask("hi", schema=list[Joke])
     assert list(reply.to_pandas()["text"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("tool", ["plain", "table"])
+async def test_a_known_key_that_a_tool_returns_is_told_to_nobody(provider, tool, tmp_path):
+    def look():
+        key = os.environ["OPENAI_API_KEY"]
+        return key if tool == "plain" else {"environment": [key]}
+
+    key = os.environ["OPENAI_API_KEY"]
+    session = Session(tools=[look], service="openai", name="s", dir=tmp_path)
+    provider.reply(f"Look: {key}", calls=[("look", {})], reasoning=f"Where is {key}?")
+    provider.reply(f"It is {key}.")
+    reply = await session.ask("what is my key?")
+    assert reply == "It is [key]."
+    assert "[key]" in sent(provider)["messages"][-1]["content"]
+    (path,) = tmp_path.glob("*.jsonl")
+    seen = [
+        path.read_text(),
+        reply._repr_mimebundle_(),
+        session.messages,
+        provider.requests[-1].json,
+    ]
+    assert key not in repr(seen)
+
+
+async def test_a_known_key_in_the_arguments_of_a_call_is_not_recorded(provider, session):
+    key = os.environ["OPENAI_API_KEY"]
+    provider.reply(calls=[("weather", {"city": key})])
+    provider.reply("No such city.")
+    reply = await session.ask("the weather?")
+    assert reply.steps[0].calls[0].arguments == '{"city": "[key]"}'
+    assert key not in repr(session.messages)
+
+
+def test_one_function_does_for_a_list_of_one(provider):
+    assert Session(tools=weather).tools == ("weather",)
+
+
+@pytest.mark.parametrize(("given", "kind"), [(3, "int"), ("weather", "str")])
+def test_what_is_no_list_of_functions_is_told_in_one_line(provider, given, kind):
+    with pytest.raises(InputError, match=f"must be a list of functions, .* not a {kind}$"):
+        Session(tools=given)

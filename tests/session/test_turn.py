@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nbconvo import log
+from nbconvo.errors import ServiceError
 from nbconvo.messages import Message
 from nbconvo.services import OpenAIService
 from nbconvo.session import Session, workspace
@@ -138,8 +139,9 @@ async def test_a_service_of_ones_own_that_fails_loses_nothing_of_what_had_come(p
 
     provider.reply("some text", deltas=4)
     session = Session(service=Failing(), model="m")
-    with pytest.raises(KeyError):
+    with pytest.raises(ServiceError) as caught:
         await session.ask("go")
+    assert isinstance(caught.value.__cause__, KeyError)
     assert said(session) == []
     assert [m.finish_reason for m in session.conversation if m.role == "assistant"] == ["cut"]
 

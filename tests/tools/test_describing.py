@@ -165,9 +165,9 @@ def test_methods_partials_and_callable_objects_are_tools():
     ("function", "said"),
     [
         (lambda x: x, "a tool needs a name"),
-        ("weather", "a tool must be a function, not 'weather'"),
-        (Place, "a tool must be a function"),
-        (3, "a tool must be a function, not 3"),
+        ("weather", "a tool must be a function, not a str"),
+        (Place, "a tool must be a function, not a class"),
+        (3, "a tool must be a function, not a int"),
     ],
 )
 def test_what_is_no_function_is_refused(function, said):
