@@ -102,14 +102,6 @@ async def test_two_keys_at_one_service_have_two_names(
     assert told == [("fake", 2), ("fake (2)", 1), ("fake (3)", 1)]
 
 
-async def test_a_numbered_name_is_never_another_services_own(
-    ask: Ask, client: Client, provider: FakeProvider
-):
-    for key, name in (("one", "fake (2)"), ("two", "fake"), ("three", "fake")):
-        await ask(ChatService(key, provider.base_url, name=name))
-    assert [account.name for account in client.accounts()] == ["fake (2)", "fake", "fake (3)"]
-
-
 async def test_services_with_one_account_are_one_by_the_name_that_asked_first(
     ask: Ask, client: Client, provider: FakeProvider
 ):
