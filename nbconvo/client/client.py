@@ -135,7 +135,7 @@ class Client:
                 if waits:
                     yield [Delta(notice="")]  # the wait is over, the request on its way
                 response = await self._ensured().send(ready, link)
-                if response.status >= 400:
+                if response.status >= 300:
                     failure = await failure_of(service, response, link, model)
                     refused = isinstance(failure, RateLimited)
                     account.observe(permit, response.headers, refused=refused)
@@ -167,7 +167,7 @@ class Client:
                     response.close()
                 if output and not (usage and usage.output_tokens):  # it broke off, or nobody reads
                     usage = estimated(ready, output, usage)
-                is_error = response is not None and response.status >= 400
+                is_error = response is not None and response.status >= 300
                 used = 0 if is_error else usage.total_tokens if usage else ready.prompt
                 if usage is not None:
                     usage = service.priced(usage, answering, model)
