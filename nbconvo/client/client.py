@@ -20,7 +20,7 @@ from nbconvo.client.patience import Link
 from nbconvo.client.reading import Reading, failure_of
 from nbconvo.client.ready import Ready
 from nbconvo.client.retrying import Attempts
-from nbconvo.client.spending import estimated, hold_of
+from nbconvo.client.spending import Output, estimated, hold_of
 from nbconvo.client.waiting import is_alone, reason_to_wait
 from nbconvo.errors import NbConvoError, RateLimited, ServiceError
 from nbconvo.limiter import Limiter
@@ -127,7 +127,7 @@ class Client:
             )
             sent_at = now()
             link = Link(service.timeout, sent_at + attempts.left)
-            usage, output, response, answering = None, 0, None, model
+            usage, output, response, answering = None, Output(), None, model
             try:
                 hold.take()
                 if not is_again:
@@ -144,8 +144,7 @@ class Client:
                 reading = Reading(ready, response, link)
                 while (batch := await reading.next()) is not None:
                     for delta in batch:
-                        output += len(delta.text) + len(delta.reasoning)
-                        output += sum(len(p.name) + len(p.arguments) for p in delta.calls)
+                        output.add(delta)
                         if delta.usage is not None:
                             usage = delta.usage
                         answering = delta.model or answering

@@ -106,7 +106,9 @@ async def test_a_numbered_name_is_never_another_services_own(
     ask: Ask, client: Client, provider: FakeProvider
 ):
     for key, name in (("one", "fake (2)"), ("two", "fake"), ("three", "fake")):
-        await ask(ChatService(key, provider.base_url, name=name))
+        service = ChatService(key, provider.base_url)
+        service.name = name
+        await ask(service)
     assert [account.name for account in client.accounts()] == ["fake (2)", "fake", "fake (3)"]
 
 
@@ -174,7 +176,7 @@ async def test_a_reply_that_broke_off_took_tokens_at_an_unknown_cost(
 ):
     provider.reply("Hi.", usage={**FIGURES, "cost": 0.25})
     await ask()
-    provider.events([{"choices": [{"index": 0, "delta": {"content": "x" * 40}}]}])
+    provider.events([{"choices": [{"index": 0, "delta": {"content": "word " * 10}}]}])
     with pytest.raises(StreamCut):
         await ask()
     usage = only(client).usage

@@ -172,7 +172,7 @@ async def test_usage_that_never_comes_is_estimated(ask: Ask, provider: FakeProvi
     assert usage is not None
     assert usage.estimated
     assert usage.input_tokens > 0
-    assert usage.output_tokens == 25
+    assert usage.output_tokens == 20
 
 
 async def test_usage_is_asked_for(ask: Ask, provider: FakeProvider):
