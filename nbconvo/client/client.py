@@ -20,7 +20,7 @@ from nbconvo.client.patience import Link
 from nbconvo.client.reading import Reading, failure_of
 from nbconvo.client.ready import Ready
 from nbconvo.client.retrying import Attempts
-from nbconvo.client.spending import estimated, hold_of
+from nbconvo.client.spending import Output, estimated, hold_of
 from nbconvo.client.waiting import is_alone, reason_to_wait
 from nbconvo.errors import NbConvoError, RateLimited, ServiceError
 from nbconvo.limiter import Limiter
@@ -127,7 +127,7 @@ class Client:
             )
             sent_at = now()
             link = Link(service.timeout, sent_at + attempts.left)
-            usage, output, response, answering = None, 0, None, model
+            usage, output, response, answering = None, Output(), None, model
             try:
                 hold.take()
                 if not is_again:
@@ -135,7 +135,7 @@ class Client:
                 if waits:
                     yield [Delta(notice="")]  # the wait is over, the request on its way
                 response = await self._ensured().send(ready, link)
-                if response.status >= 400:
+                if response.status >= 300:
                     failure = await failure_of(service, response, link, model)
                     refused = isinstance(failure, RateLimited)
                     account.observe(permit, response.headers, refused=refused)
@@ -144,8 +144,7 @@ class Client:
                 reading = Reading(ready, response, link)
                 while (batch := await reading.next()) is not None:
                     for delta in batch:
-                        output += len(delta.text) + len(delta.reasoning)
-                        output += sum(len(p.name) + len(p.arguments) for p in delta.calls)
+                        output.add(delta)
                         if delta.usage is not None:
                             usage = delta.usage
                         answering = delta.model or answering
@@ -167,7 +166,7 @@ class Client:
                     response.close()
                 if output and not (usage and usage.output_tokens):  # it broke off, or nobody reads
                     usage = estimated(ready, output, usage)
-                is_error = response is not None and response.status >= 400
+                is_error = response is not None and response.status >= 300
                 used = 0 if is_error else usage.total_tokens if usage else ready.prompt
                 if usage is not None:
                     usage = service.priced(usage, answering, model)

@@ -8,7 +8,7 @@ import aiohttp
 
 from nbconvo.client.connection import error_of, proxy_for
 from nbconvo.client.patience import Link
-from nbconvo.client.reading import object_of
+from nbconvo.client.reading import object_of, redirected
 from nbconvo.services import BaseService, ModelInfo
 
 __all__ = ["listed"]
@@ -49,6 +49,8 @@ async def listed(
     if response.status >= 400:
         said = body.decode("utf-8", "replace")
         raise service.failure(response.status, response.headers, said, None)
+    if response.status >= 300:
+        raise redirected(service, response.headers)
     # Together lists them without anything around the list.
     listed = b'{"data":' + body + b"}" if body.lstrip()[:1] == b"[" else body
     return service.models(object_of(service, listed))

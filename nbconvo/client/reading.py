@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 
@@ -20,10 +21,11 @@ from nbconvo.client.ready import Ready
 from nbconvo.errors import ProtocolError, ServiceError, StreamCut
 from nbconvo.messages import Delta
 from nbconvo.services import BaseService
+from nbconvo.services.checks import shown_url
 from nbconvo.services.failures import status_of
 from nbconvo.sse import Decoder
 
-__all__ = ["Reading", "failure_of", "object_of"]
+__all__ = ["Reading", "failure_of", "object_of", "redirected"]
 
 _LONGEST_ERROR = 65536  # bytes of an error body that are read
 _DONE = b"[DONE]"
@@ -189,12 +191,21 @@ class Reading:
 async def failure_of(
     service: BaseService, response: Response, link: Link, model: str | None
 ) -> ServiceError:
-    """Return the error that a response with an error status stands for."""
+    """Return the error that a response with an error status, or a redirect, stands for."""
+    if response.status < 400:
+        return redirected(service, response.headers)
     body = await _start_of_body(response, link)
     error = service.failure(response.status, response.headers, body, model)
     if (said := response.headers.get("x-should-retry")) in {"true", "false"}:
         error.retryable = said == "true"
     return error
+
+
+def redirected(service: BaseService, headers: Mapping[str, str]) -> ServiceError:
+    """Return the error for a redirect, which is not followed: a key would go along."""
+    where = headers.get("Location")
+    told = f" to {shown_url(urljoin(service.base_url, where))!r}" if where else ""
+    return ProtocolError(f"{service.name}: it redirects{told}; is base_url right?")
 
 
 def object_of(service: BaseService, data: bytes) -> dict[str, Any]:

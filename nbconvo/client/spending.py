@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nbconvo import prices
+from nbconvo import prices, tokens
 from nbconvo.budget import Budget, Hold
 from nbconvo.client.ready import Ready
+from nbconvo.messages import Delta
 from nbconvo.usage import Usage
 
-__all__ = ["estimated", "hold_of"]
+__all__ = ["Output", "estimated", "hold_of"]
 
 
 async def hold_of(ready: Ready, budgets: Sequence[Budget]) -> Hold:
@@ -40,7 +41,35 @@ async def _cost_of(ready: Ready, budgets: Sequence[Budget]) -> tuple[float | Non
     return service.priced(usage, model).cost, asked
 
 
-def estimated(ready: Ready, output: int, told: Usage | None = None) -> Usage:
-    """Return the usage of a reply of ``output`` characters whose service ``told`` not all of it."""
+class Output:
+    """What has come of a reply, to be counted where its service does not tell."""
+
+    __slots__ = ("_calls", "_reasoning", "_text")
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: list[str] = []
+
+    def add(self, delta: Delta) -> None:
+        """Take the next piece."""
+        if delta.text:
+            self._text.append(delta.text)
+        if delta.reasoning:
+            self._reasoning.append(delta.reasoning)
+        for piece in delta.calls:
+            self._calls += (piece.name, piece.arguments)
+
+    def __bool__(self) -> bool:
+        return bool(self._text or self._reasoning or self._calls)
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens it is, as who reads it finds, too."""
+        return tokens.estimate("".join((*self._text, *self._reasoning, *self._calls)))
+
+
+def estimated(ready: Ready, output: Output, told: Usage | None = None) -> Usage:
+    """Return the usage of a reply whose service ``told`` not all of it."""
     usage = told or Usage(ready.prompt, requests=1)
-    return replace(usage, output_tokens=output // 4, estimated=True)
+    return replace(usage, output_tokens=output.tokens, estimated=True)

@@ -13,7 +13,7 @@ __all__ = ["paused", "refuse", "too_large", "too_large_for_service", "used_up"]
 def paused(name: str, left: float) -> RateLimited:
     """Return the error for a pause of which more is ``left`` than anybody should wait out."""
     return RateLimited(
-        f"{_whose(name)}rate limit: the service asked to wait, and {math.ceil(left):,} s are left; "
+        f"{_whose(name)}rate limit: the service asked to wait, and {_time(left)} are left; "
         "ask again then, or ask another service",
         retry_after=left,
     )
@@ -23,7 +23,7 @@ def used_up(name: str, left: float) -> RateLimited:
     """Return the error for a limit of an hour or longer of which nothing is left for so long."""
     return RateLimited(
         f"{_whose(name)}rate limit: what the service allows a day, or the like, is used up, and "
-        f"{math.ceil(left):,} s are left; ask again then, or ask another service",
+        f"{_time(left)} are left; ask again then, or ask another service",
         retry_after=left,
     )
 
@@ -48,6 +48,14 @@ def refuse(turn: Turn, error: NbConvoError) -> None:
     """Raise ``error`` where ``turn`` is awaited, unless nobody waits for it any more."""
     if not turn.done() and not turn.get_loop().is_closed():
         turn.set_exception(error)
+
+
+def _time(left: float) -> str:
+    """Return seconds, more than a minute of them, as hours and minutes."""
+    hours, minutes = divmod(math.ceil(left / 60), 60)
+    return " ".join(
+        [*([f"{hours:,} h"] if hours else []), *([f"{minutes} min"] if minutes else [])]
+    )
 
 
 def _whose(name: str) -> str:

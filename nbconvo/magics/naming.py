@@ -16,7 +16,7 @@ def looked_up(option: str, word: str, names: Mapping[str, Any]) -> Any:
     """Return what the notebook means by ``word``, which may have dots in it; nothing is run."""
     first, *rest = word.split(".")
     if first not in names:
-        near = nearest(first, (name for name in names if not name.startswith("_")))
+        near = nearest(first, _likely(option, names))
         hint = f"did you mean {near!r}?" if near else "define it in a cell before"
         raise InputError(f"{option} {word!r}: the notebook has no {first!r}; {hint}")
     found = names[first]
@@ -25,6 +25,17 @@ def looked_up(option: str, word: str, names: Mapping[str, Any]) -> Any:
             raise InputError(f"{option} {word!r}: {first!r} has no {name!r}")
         found = getattr(found, name)
     return found
+
+
+def _likely(option: str, names: Mapping[str, Any]) -> list[str]:
+    """Return the names of the notebook's own functions, or types, that the option may mean."""
+    return [
+        name
+        for name, value in names.items()
+        if not name.startswith("_")
+        and not hasattr(builtins, name)
+        and (isinstance(value, type | dict) if option == "--schema" else callable(value))
+    ]
 
 
 def annotation(text: str, names: Mapping[str, Any]) -> Any:

@@ -357,8 +357,13 @@ class Session:
         """Take one message (or its id) off the active path; the tree and the log keep it.
 
         The calls of tools that led to it go with it. What follows it stays on the path, as copies.
+
+        Raises:
+            InputError: If it is not on the path.
         """
         self._check_idle()
+        if isinstance(message, Message) and message.role == "system":
+            raise InputError("that is the system prompt; set_system() changes it")
         self._record.remove(_id(message))
 
     def dismiss(self, turn: Turn) -> None:

@@ -174,6 +174,8 @@ class Workspace:
             UnknownName: If there is none, with the nearest known name.
         """
         if name not in self._sessions:
+            if "," in name:
+                raise UnknownName("session", name, (), "names are separated by spaces")
             remedy = f"begin one with: %%session {name}"
             raise UnknownName("session", name, self._sessions, remedy)
         return self._sessions[name]

@@ -166,7 +166,7 @@ async def test_a_reply_that_broke_off_took_tokens_at_an_unknown_cost(
 ):
     provider.reply("Hi.", usage={**FIGURES, "cost": 0.25})
     await ask()
-    provider.events([{"choices": [{"index": 0, "delta": {"content": "x" * 40}}]}])
+    provider.events([{"choices": [{"index": 0, "delta": {"content": "word " * 10}}]}])
     with pytest.raises(StreamCut):
         await ask()
     usage = only(client).usage

@@ -215,7 +215,7 @@ async def test_during_a_long_pause_requests_are_refused_at_once_and_not_sent(
     with pytest.raises(RateLimited):
         await ask()
     answer = Answer()
-    with pytest.raises(RateLimited, match=r"^fake: rate limit: .* 7,200 s are left") as caught:
+    with pytest.raises(RateLimited, match=r"^fake: rate limit: .* 2 h are left") as caught:
         await ask(into=answer)
     assert 7199 < caught.value.retry_after <= 7200
     assert answer.notices == []

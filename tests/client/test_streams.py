@@ -172,7 +172,7 @@ async def test_usage_that_never_comes_is_estimated(ask: Ask, provider: FakeProvi
     assert usage is not None
     assert usage.estimated
     assert usage.input_tokens > 0
-    assert usage.output_tokens == 25
+    assert usage.output_tokens == 20
 
 
 async def test_usage_is_asked_for(ask: Ask, provider: FakeProvider):
@@ -396,11 +396,13 @@ async def test_what_is_not_http_is_a_protocol_error(ask: Ask, provider: FakeProv
 
 async def test_a_redirect_is_not_followed(ask: Ask, provider: FakeProvider):
     provider.raw(
-        f"HTTP/1.1 302 Found\r\nlocation: {provider.base_url}/models\r\n"
-        "content-type: text/html\r\ncontent-length: 0\r\n\r\n".encode()
+        b"HTTP/1.1 302 Found\r\nlocation: /login?token=secret\r\n"
+        b"content-type: application/json\r\ncontent-length: 0\r\n\r\n"
     )
-    with pytest.raises(ProtocolError, match="is base_url right"):
+    with pytest.raises(ProtocolError) as caught:
         await ask()
+    login = provider.base_url.removesuffix("/v1") + "/login"
+    assert str(caught.value) == f"fake: it redirects to '{login}'; is base_url right?"
     assert len(provider.requests) == 1
 
 

@@ -340,6 +340,9 @@ def test_a_dry_run_shows_no_key(notebook, provider, monkeypatch):
     ("cell", "error", "text"),
     [
         ("%%ask comedien\nx", UnknownName, "no session 'comedien'; did you mean 'comedian'?"),
+        ("%%ask comedian,critic\nx", UnknownName, "names are separated by spaces"),
+        ("%%ask comedian --tools opens\nx", InputError, "'opens'; define it in a cell before"),
+        ("%%ask comedian --schema Opens\nx", InputError, "'Opens'; define it in a cell before"),
         ("%%ask comedian --modle m\nx", InputError, "unknown option '--modle'; did you mean"),
         ("%%ask comedian --option temprature=1\nx", UnknownName, "did you mean 'temperature'?"),
         ("%%ask comedian --option seed\nx", InputError, "'seed' is not of the form key=value"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 import nbconvo
+from nbconvo.errors import StreamCut
 from nbconvo.session import Session, workspace
 
 
@@ -34,6 +37,16 @@ def test_the_account_took_what_its_sessions_took(provider):
     (account,) = workspace.accounts()
     assert account.usage == session.usage
     assert account.usage.cost == 0.25
+
+
+async def test_an_interrupted_reply_is_estimated_alike_for_both(provider):
+    provider.reply(deltas=["wörter und ", "Wörter, ", "ohne Ende"], end_after=2)
+    session = Session()
+    with pytest.raises(StreamCut):
+        await session.ask("hello")
+    (account,) = workspace.accounts()
+    assert account.usage.output_tokens > 4
+    assert account.usage == session.usage
 
 
 def test_when_the_io_thread_has_ended_there_are_no_accounts(provider):

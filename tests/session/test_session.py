@@ -242,6 +242,10 @@ async def test_a_server_without_a_default_model_asks_for_one(provider):
         (lambda: Session(service=7), "service must be a name, an http address or a service"),
         (lambda: Session(5, name="x"), "the system prompt must be a text, not 5"),
         (lambda: Session("x", name="x", dir=5), "dir must be the path of a directory, not 5"),
+        (
+            lambda: (session := Session("x")).remove(session.messages[0]),
+            "that is the system prompt; set_system() changes it",
+        ),
         (lambda: Session("x", name=5), "session name 5 cannot be used"),
         (lambda: Session("x").set_system(5), "the system prompt must be a text, not 5"),
         (lambda: nbconvo.run(5), 'run() takes a coroutine such as session.ask("..."), not 5'),
