@@ -87,7 +87,8 @@ SET_UP = f"""
 import os, nbconvo
 from nbconvo.messages import Message
 hostile, name = {HOSTILE!r}, {NAME!r}
-service = nbconvo.services.OpenAIService(base_url=os.environ["FAKE_PROVIDER"], name=name)
+service = nbconvo.services.OpenAIService(base_url=os.environ["FAKE_PROVIDER"])
+service.name = name
 for each in ("model", "other"):
     nbconvo.Session(hostile, name=each, service=service, model=name)
 nbconvo.sessions.current = "model"

@@ -93,7 +93,7 @@ def test_an_interrupt_leaves_a_tool_that_never_returns_behind(kernel, provider):
     kernel.interrupt()
     kernel.wait(cell)
     assert cell.status == "error"
-    (shown,) = (out["data"]["text/html"] for out in cell.outputs if "data" in out)
+    (shown,) = (h for out in cell.outputs if (h := out.get("data", {}).get("text/html")))
     assert "<summary>1 tool call · 1 failed</summary>" in shown
     assert "stopped while it ran" in shown
     assert "stopped</small>" in shown

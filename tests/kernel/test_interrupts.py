@@ -121,7 +121,7 @@ def test_an_interrupted_exchange_keeps_all_that_was_said(kernel, provider):
     provider.reply(TEXT, pace=0.01)
     stop_in_mid_stream(kernel, provider, kernel.send("%%exchange comedian critic\nwhales"))
     assert kernel.history("comedian")[1:3] == [["user", "whales"], ["assistant", "whales are big"]]
-    assert "critic: word0" in kernel.history("comedian")[3][1]
+    assert kernel.history("comedian")[3][1].startswith("word0")
     assert kernel.history("critic")[-1][1].startswith("word0")
 
 

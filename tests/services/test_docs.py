@@ -19,7 +19,7 @@ import pytest
 from nbconvo import services
 from nbconvo.messages import Delta, Message
 from nbconvo.services import registry
-from nbconvo.session import Session
+from nbconvo.session import Session, workspace
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "services.md").read_text("utf-8")
@@ -152,6 +152,7 @@ async def test_the_service_with_another_protocol_is_asked_as_it_stands_there(
     monkeypatch.setenv("PARROT_BASE_URL", cage)
     services.register("parrot", ran.ParrotService)
     reply = await Session(service="parrot").ask("Sing!", stream=stream)
+    workspace.close()
     assert reply == "Sing!"
     assert (reply.finish_reason, reply.message.model) == ("stop", "grey")
 
