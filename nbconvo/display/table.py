@@ -11,6 +11,7 @@ from nbconvo.markdown import CONTAINER, STYLE, plain
 
 __all__ = ["Table"]
 
+_STYLE = ".nbconvo-facts{overflow-wrap:normal;word-break:normal}.nbconvo-whole{white-space:nowrap}"
 _BREAKS = re.compile(r"[-/?]")  # after which a browser may begin another line
 
 
@@ -47,8 +48,8 @@ class Table:
         head = self._line("th", self.header)
         body = "".join(self._line("td", row) for row in self.rows)
         return (
-            f'<div class="{CONTAINER}"><style>{STYLE}</style><div class="nbconvo-table" '
-            'style="overflow-wrap:normal;word-break:normal">'
+            f'<div class="{CONTAINER}"><style>{STYLE}{_STYLE}</style>'
+            '<div class="nbconvo-table nbconvo-facts">'
             f"<table><thead>{head}</thead><tbody>{body}</tbody></table></div></div>"
         )
 
@@ -71,7 +72,7 @@ def _unbroken(text: str) -> str:
 
     def whole(found: re.Match[str]) -> str:
         word = html.escape(found[0])
-        return f'<span style="white-space:nowrap">{word}</span>' if _BREAKS.search(word) else word
+        return f'<span class="nbconvo-whole">{word}</span>' if _BREAKS.search(word) else word
 
     return re.sub(r"\S+", whole, text)
 
