@@ -52,5 +52,5 @@ def test_a_page_breaks_a_text_at_spaces_only_and_lets_the_table_scroll():
     table = Table(("requests/min",), (("as <a-b> is",),))
     page = table._repr_mimebundle_()["text/html"]
     assert '<div class="nbconvo-table nbconvo-facts">' in page
-    assert '>as <span style="white-space:nowrap">&lt;a-b&gt;</span> is</td>' in page
-    assert '<span style="white-space:nowrap">requests/min</span></th>' in page
+    assert '>as <span class="nbconvo-whole">&lt;a-b&gt;</span> is</td>' in page
+    assert '<span class="nbconvo-whole">requests/min</span></th>' in page
