@@ -425,12 +425,23 @@ def test_a_formula_changes_no_other_and_stays_in_its_bubble(desk: Desk) -> None:
 
 def test_all_that_can_be_clicked_has_no_effect_elsewhere(desk: Desk) -> None:
     desk.choose("other")
+    desk.message.fill("mine, to be edited")
+    desk.press("Send")
+    expect(desk.message).to_have_value("")
     for row in desk.rows.all():
         row.hover()
-    desk.provider.error(400, REFUSAL)
-    clicked = desk.page.evaluate(CLICK_ALL, [HOSTILE, "^(Remove|Dismiss|Cancel|Close)"])
-    for name in BUTTONS:
-        assert any(name in each for each in clicked), name
+    clicked: list[str] = []
+    missing = list(BUTTONS)
+    # Each click changes what there is to click: what one round found no more, another may find.
+    for times in range(1, 4):
+        desk.provider.error(400, REFUSAL, times=times)
+        clicked += desk.page.evaluate(CLICK_ALL, [HOSTILE, "^(Remove|Dismiss|Cancel|Close)"])
+        desk.provider.forget()
+        missing = [name for name in BUTTONS if not any(name in each for each in clicked)]
+        if not missing:
+            break
+        desk.choose("other")
+    assert missing == []
 
 
 def test_a_link_that_is_one_opens_a_page_that_knows_nothing_of_this_one(desk: Desk) -> None:
