@@ -5,7 +5,8 @@ folders, goes on in its panel as a reader would, and writes ``docs/images/*.png`
 pages is touched up. No model is connected: the offline service answers, and says so.
 
 It needs what the tests in a browser need: ``pip install -e '.[test]'`` and Chromium. Pages are set
-in the system's sans-serif font; Inter (Debian's ``fonts-inter``) is what the committed images show.
+in the system's sans-serif font; DejaVu Sans (Debian's ``fonts-dejavu``) is what the committed
+images show.
 """
 
 from __future__ import annotations

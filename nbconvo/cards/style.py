@@ -22,8 +22,8 @@ margin-right:.6em;border-radius:50%;background:var(--nbconvo-hue,#666);color:#ff
 font-size:.8em;line-height:1.6em;text-align:center;vertical-align:.06em}
 .nbconvo code{-webkit-box-decoration-break:clone;box-decoration-break:clone}
 .nbconvo td code{white-space:nowrap}
-.nbconvo-body>:first-child{margin-top:0}
-.nbconvo-body>:last-child{margin-bottom:0}
+.nbconvo .nbconvo-body>:first-child{margin-top:0}
+.nbconvo .nbconvo-body>:last-child{margin-bottom:0}
 .nbconvo .nbconvo-note{margin:.6em 0 0;color:var(--nbconvo-soft);font-style:italic}
 .nbconvo.nbconvo .nbconvo-error
 {color:var(--jp-error-color1,color-mix(in srgb,#d6423d 75%,currentColor));font-style:normal}
