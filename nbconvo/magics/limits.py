@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from nbconvo.errors import InputError
+from nbconvo.magics.options import unless_none
 from nbconvo.services.checks import check_positive
 from nbconvo.session import Session
 
@@ -37,7 +38,7 @@ def set_limits(session: Session, args: argparse.Namespace) -> list[str]:
 def _named(args: argparse.Namespace) -> Iterator[tuple[str, str, float | None]]:
     for option, (limit, what) in _LIMITS.items():
         if (text := getattr(args, option)) is not None:
-            yield limit, what, None if text.lower() == "none" else _limit(option, text)
+            yield limit, what, None if unless_none(text) is None else _limit(option, text)
 
 
 def _limit(option: str, text: str) -> float:

@@ -10,6 +10,7 @@ from nbconvo.configs import default_options
 from nbconvo.display.table import Table
 from nbconvo.errors import nearest
 from nbconvo.magics.limits import check_limits, set_limits
+from nbconvo.magics.options import unless_none
 from nbconvo.magics.spending import budget_of, set_budget
 from nbconvo.session import Session, workspace
 from nbconvo.session.profile import MOST_ROUNDS, TOOL_TIMEOUT, chosen
@@ -141,7 +142,7 @@ def _choose(session: Session, options: dict[str, Any], before: dict[str, Any]) -
 
 def _directory(args: argparse.Namespace) -> str | None:
     """Return the directory that the line names; an empty one for no log."""
-    return "" if args.dir is not None and args.dir.lower() == "none" else args.dir
+    return args.dir if args.dir is None else unless_none(args.dir) or ""
 
 
 def _set_dir(session: Session, directory: str | None) -> list[str]:
