@@ -1,4 +1,4 @@
-"""What is said, as frozen values: messages, and the deltas that they stream in as."""
+"""What is said, as values: messages, and the deltas that they stream in as."""
 
 from __future__ import annotations
 
@@ -142,9 +142,11 @@ class Carry:
     needed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True, unsafe_hash=True
+)  # a frozen one takes five times as long to make, and each chunk makes one
 class Delta:
-    """One streamed piece of a reply. ``str(delta)`` is its text.
+    """One streamed piece of a reply, as a value: not to be changed. ``str(delta)`` is its text.
 
     Attributes:
         text: Text to append to the reply.

@@ -1,4 +1,4 @@
-"""What requests took: tokens and money, as a frozen value."""
+"""What requests took: tokens and money, as a value."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 __all__ = ["Usage"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True, unsafe_hash=True
+)  # a frozen one takes five times as long to make, and each request makes some
 class Usage:
-    """Tokens and money that requests took. Usages add up with ``+``.
+    """Tokens and money that requests took, as a value: not to be changed. They add up with ``+``.
 
     Attributes:
         input_tokens: Tokens of the prompt, cached ones included.

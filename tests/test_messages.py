@@ -1,4 +1,4 @@
-"""The values: they are frozen, and each has an id of its own."""
+"""The values: they take no further field, and each message has an id of its own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ from nbconvo.messages import Cell, Delta, Message, Usage, new_id
     [Usage(), Cell("c", "1"), Delta(), Message(role="user", content="")],
     ids=lambda value: type(value).__name__,
 )
-def test_values_are_frozen_and_take_no_further_field(value):
+def test_values_take_no_further_field_and_are_keys_of_dictionaries(value):
+    assert not hasattr(value, "__dict__")
+    with pytest.raises((AttributeError, TypeError)):
+        value.further = "changed"
+    assert hash(value) == hash(dataclasses.replace(value))
+
+
+@pytest.mark.parametrize("value", [Cell("c", "1"), Message(role="user", content="")])
+def test_what_a_conversation_keeps_is_frozen(value):
     first = dataclasses.fields(value)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(value, first, "changed")
-    assert not hasattr(value, "__dict__")
 
 
 def test_a_delta_is_its_text():

@@ -33,17 +33,19 @@ class Client(Peer):
         reply = self._client.stream(self._service, asked, model, {"max_tokens": max_tokens})
         said = ""
         async with aclosing(reply) as deltas:
-            async for delta in deltas:
-                said += delta.text
+            async for batch in deltas:
+                for delta in batch:
+                    said += delta.text
         return said
 
     async def stream(self, model: str, text: str) -> AsyncIterator[str]:
         asked = [Message(role="user", content=text)]
         reply = self._client.stream(self._service, asked, model, {"stream": True})
         async with aclosing(reply) as deltas:
-            async for delta in deltas:
-                if delta.text:
-                    yield delta.text
+            async for batch in deltas:
+                for delta in batch:
+                    if delta.text:
+                        yield delta.text
 
     async def close(self) -> None:
         await self._client.close()

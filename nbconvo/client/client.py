@@ -73,10 +73,11 @@ class Client:
         *,
         bulk: Hashable = None,
         budgets: Sequence[Budget] = (),
-    ) -> AsyncGenerator[Delta]:
-        """Ask, and yield the reply's deltas as they come; the last ones hold the usage.
+    ) -> AsyncGenerator[list[Delta]]:
+        """Ask, and yield the reply's deltas as they come, together what came together.
 
-        Text that the service sent in several pieces which arrive together may be one delta.
+        The last ones hold the usage. Text that the service sent in several pieces which arrive
+        together may be one delta.
         A request that fails before its reply has begun is tried again, as often and as long as
         the service allows, at the time that it asks for; once it has begun never. ``bulk`` names
         the bulk work that it belongs to, which gives way to what people wait for.
@@ -86,25 +87,6 @@ class Client:
             MissingKey, RequestTooLarge, ServiceDown: Before anything is sent.
             ServiceError: If the service does not answer as asked.
         """
-        batches = self.batches(service, messages, model, options, bulk=bulk, budgets=budgets)
-        try:
-            async for batch in batches:
-                for delta in batch:
-                    yield delta
-        finally:
-            await batches.aclose()
-
-    async def batches(
-        self,
-        service: BaseService,
-        messages: Sequence[Message],
-        model: str | None,
-        options: Mapping[str, Any],
-        *,
-        bulk: Hashable = None,
-        budgets: Sequence[Budget] = (),
-    ) -> AsyncGenerator[list[Delta]]:
-        """As :meth:`stream`, yielding together the deltas that came together."""
         headers = await _headers(service)  # before anything is opened: the key may be missing
         await self._open(service)
         account = self._account(service)
@@ -126,8 +108,8 @@ class Client:
                 model=model,
             )
             sent_at = now()
-            link = Link(service.timeout, sent_at + attempts.left)
-            usage, output, response, answering = None, Output(), None, model
+            link = Link(service, sent_at + attempts.left)
+            usage, output, response = None, Output(), None
             try:
                 hold.take()
                 if not is_again:
@@ -143,14 +125,10 @@ class Client:
                 account.observe(permit, response.headers)
                 reading = Reading(ready, response, link)
                 while (batch := await reading.next()) is not None:
-                    for delta in batch:
-                        output.add(delta)
-                        if delta.usage is not None:
-                            usage = delta.usage
-                        answering = delta.model or answering
                     if batch:
+                        output.came += batch
                         yield batch
-                if usage is None:
+                if (usage := output.usage) is None:
                     usage = estimated(ready, output)
                     yield [Delta(usage=usage)]
                 account.circuit.answered()
@@ -158,18 +136,19 @@ class Client:
                 return
             except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
                 attempts.left -= now() - sent_at
-                failed = error_of(raised, service, link)
+                failed = error_of(raised, link)
                 delay = attempts.delay(failed, permit, link)
             finally:
                 link.leave()
                 if response is not None:
                     response.close()
+                usage = usage or output.usage
                 if output and not (usage and usage.output_tokens):  # it broke off, or nobody reads
                     usage = estimated(ready, output, usage)
                 is_error = response is not None and response.status >= 300
                 used = 0 if is_error else usage.total_tokens if usage else ready.prompt
                 if usage is not None:
-                    usage = service.priced(usage, answering, model)
+                    usage = service.priced(usage, output.model, model)
                 hold.settle(usage.cost if usage else None, used=usage is not None)
                 account.settle(permit, used if link.reached else None, usage)
             yield [Delta(notice=f"{failed}; trying again in {delay:.3g} s")]

@@ -56,8 +56,9 @@ def _check_proxy(proxy: str, scheme: str) -> None:
         )
 
 
-def was_silent(service: BaseService, link: Link) -> TimedOut:
+def was_silent(link: Link) -> TimedOut:
     """Return the error of a service that sent nothing for as long as it may."""
+    service = link.service
     where = "in the middle of the reply" if link.begun else "after the request was sent"
     return TimedOut(
         f"{service.name}: nothing came for {service.timeout:g} s {where}; "
@@ -74,7 +75,7 @@ def took_too_long(service: BaseService) -> TimedOut:
     )
 
 
-def error_of(error: Exception, service: BaseService, link: Link) -> ServiceError:
+def error_of(error: Exception, link: Link) -> ServiceError:
     """Return our error for what aiohttp raised; it names the service and the remedy.
 
     Raises:
@@ -82,6 +83,7 @@ def error_of(error: Exception, service: BaseService, link: Link) -> ServiceError
     """
     if isinstance(error, ServiceError):
         return error
+    service = link.service
     name, address = service.name, shown_url(service.base_url)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return ConnectionFailed(
@@ -108,7 +110,7 @@ def error_of(error: Exception, service: BaseService, link: Link) -> ServiceError
     if isinstance(error, aiohttp.InvalidURL):
         raise InputError(f"{name}: base_url {address!r} cannot be used") from None
     if isinstance(error, TimeoutError):
-        return was_silent(service, link)
+        return was_silent(link)
     if isinstance(
         error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | aiohttp.ClientPayloadError
     ):

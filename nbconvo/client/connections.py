@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 
 from nbconvo.client.connection import took_too_long, was_silent
 from nbconvo.client.http import Pool, Response
@@ -25,23 +24,17 @@ class Connections:
 
     def __init__(self) -> None:
         self.pool = Pool()
-        self._patience = Patience(asyncio.get_running_loop())
+        self._patience = Patience(asyncio.get_running_loop(), _given_up)
 
     async def send(self, ready: Ready, link: Link) -> Response:
         """Send the request; return the response once its head has come."""
-        service = ready.service
         headers = {**_JSON, **ready.headers, **ready.request.headers}
         route = self.pool.route("POST", ready.request.url, headers)
-        connection = await self.pool.connect(route, service.connect_timeout)
+        connection = await self.pool.connect(route, ready.service.connect_timeout)
         link.reached = True
-
-        def sent(end: Callable[[BaseException], None], unsent: Callable[[], int]) -> None:
-            def give_up(in_all: bool) -> None:
-                end(took_too_long(service) if in_all else was_silent(service, link))
-
-            self._patience.watch(link, give_up, unsent)
-
-        response = await self.pool.send(connection, route, ready.payload, ready.more, sent)
+        response = self.pool.send(connection, route, ready.payload, ready.more)
+        self._patience.watch(link, response)
+        await response.head()
         link.heard = math.inf
         return response
 
@@ -49,3 +42,7 @@ class Connections:
         """Close all connections."""
         self._patience.stop()
         await self.pool.close()
+
+
+def _given_up(link: Link, in_all: bool) -> Exception:
+    return took_too_long(link.service) if in_all else was_silent(link)

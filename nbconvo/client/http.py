@@ -8,7 +8,7 @@ aiohttp's own session does anew for every request costs four times as much.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from nbconvo.client.connection import proxy_for
 from nbconvo.errors import InputError
 
 if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from multidict import CIMultiDictProxy
 
@@ -74,21 +75,61 @@ def _lines(headers: Mapping[str, str]) -> bytes:
 
 
 class Response:
-    """A response whose head has come; to be closed, after which its connection may be reused."""
+    """The response to a request that was sent: first its head comes, then its body.
 
-    __slots__ = ("_connection", "_content", "headers", "status")
+    To be closed, after which its connection may be reused.
+
+    Args:
+        connection: Over which it comes.
+        protocol: What reads from it.
+        transport: What writes to it.
+    """
+
+    __slots__ = ("_connection", "_content", "_protocol", "_transport", "headers", "status")
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    _content: aiohttp.StreamReader
 
     def __init__(
-        self,
-        connection: Connection,
-        status: int,
-        headers: CIMultiDictProxy[str],
-        content: aiohttp.StreamReader,
+        self, connection: Connection, protocol: ResponseHandler, transport: asyncio.Transport
     ) -> None:
         self._connection = connection
-        self._content = content
-        self.status = status
-        self.headers = headers
+        self._protocol = protocol
+        self._transport = transport
+
+    async def head(self) -> None:
+        """Wait for the status and the headers; the connection is closed if this fails.
+
+        Raises:
+            aiohttp.ClientError: If none comes that can be read.
+        """
+        try:
+            code = 100
+            while 100 <= code < 200 and code != 101:
+                message, self._content = await self._protocol.read()
+                code = message.code
+        except HttpProcessingError as error:
+            self._connection.close()
+            # What came may tell the key back, and stays in the context of what is raised.
+            error.message, error.args = "", ()
+            error.__cause__ = error.__context__ = None
+            raise aiohttp.ClientError from None
+        except BaseException:
+            self._connection.close()
+            raise
+        self.status, self.headers = code, message.headers
+
+    def fail(self, error: BaseException) -> None:
+        """End it from outside: who waits for its head or its body gets ``error``."""
+        self._protocol.set_exception(error)
+        content = getattr(self, "_content", None)
+        if content is not None:
+            content.set_exception(error)
+
+    def unsent(self) -> int:
+        """Return how many bytes of the request have not left yet."""
+        return self._transport.get_write_buffer_size()
 
     @property
     def content_type(self) -> str:
@@ -101,16 +142,14 @@ class Response:
         """Whether the whole body was read."""
         return self._content.at_eof()
 
-    async def chunk(self) -> bytes:
+    def chunk(self) -> Awaitable[bytes]:
         """Return what has come, waiting for some; nothing is the end."""
-        return await self._content.readany()
+        return self._content.readany()
 
     def close(self) -> None:
         """Keep the connection for another request if the body has come, else close it."""
-        transport = self._connection.transport
         # What was answered before all of it had gone would hold up the next request.
-        is_sent = transport is not None and not transport.get_write_buffer_size()
-        if self._content.is_eof() and is_sent:
+        if self._content.is_eof() and not self._transport.get_write_buffer_size():
             self._connection.release()
         else:
             self._connection.close()
@@ -162,23 +201,16 @@ class Pool:
         except OSError as error:
             raise aiohttp.ClientOSError(*error.args) from None
 
-    async def send(
-        self,
-        connection: Connection,
-        route: Route,
-        payload: bytes,
-        more: Mapping[str, str],
-        sent: Callable[[Callable[[BaseException], None], Callable[[], int]], None],
+    def send(
+        self, connection: Connection, route: Route, payload: bytes, more: Mapping[str, str]
     ) -> Response:
-        """Send a request; return the response once its head has come.
+        """Send a request; return the response, whose head is yet to come.
 
         Args:
             connection: Over which; it is closed if this fails.
             route: Where to, and with which headers.
             payload: The body.
             more: Headers of this request alone.
-            sent: Called when it is sent, with what ends it (give that an error, to be raised here
-                or, later, by the response) and with what tells how many bytes have not left yet.
         """
         try:
             protocol = connection.protocol
@@ -188,31 +220,10 @@ class Pool:
                 raise aiohttp.ServerDisconnectedError
             protocol.set_response_params(read_until_eof=True)
             transport.writelines((route.head(len(payload), more), payload))
-            content: list[aiohttp.StreamReader] = []
-
-            def end(error: BaseException) -> None:
-                protocol.set_exception(error)
-                for reader in content:
-                    reader.set_exception(error)
-
-            sent(end, transport.get_write_buffer_size)
-            while True:
-                message, reader = await protocol.read()
-                if not 100 <= message.code < 200 or message.code == 101:
-                    break
-            content.append(reader)
-        except HttpProcessingError as error:
-            connection.close()
-            # What came may tell the key back, and stays in the context of what is raised.
-            error.message, error.args = "", ()
-            error.__cause__ = error.__context__ = None
-            raise aiohttp.ClientResponseError(
-                route.request.request_info, (), status=error.code
-            ) from None
         except BaseException:
             connection.close()
             raise
-        return Response(connection, message.code, message.headers, reader)
+        return Response(connection, protocol, transport)
 
     async def close(self) -> None:
         """Close all connections."""

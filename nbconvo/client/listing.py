@@ -23,7 +23,7 @@ async def listed(
         ServiceError: If the service does not answer as asked.
     """
     request = service.models_request()
-    link = Link()
+    link = Link(service)
     try:
         # Asked for so seldom that aiohttp's own session does it, over the same connections.
         async with aiohttp.ClientSession(
@@ -45,7 +45,7 @@ async def listed(
             )
             body = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise error_of(error, service, link) from None
+        raise error_of(error, link) from None
     if response.status >= 400:
         said = body.decode("utf-8", "replace")
         raise service.failure(response.status, response.headers, said, None)

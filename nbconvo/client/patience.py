@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from typing import Protocol
 
-__all__ = ["Link", "Patience"]
+from nbconvo.services import BaseService
+
+__all__ = ["Link", "Patience", "Sent"]
 
 _GRACE = 0.02  # seconds between two looks at a request that seems to be silent
 _SOON = 5e-3  # seconds that a timer may ring late, rather than be set anew for each request
+
+
+class Sent(Protocol):
+    """A request that was sent, and what comes of it."""
+
+    def fail(self, error: BaseException) -> None:
+        """End it from outside, with what is raised where it is waited for."""
+
+    def unsent(self) -> int:
+        """Return how many bytes of it have not left yet."""
 
 
 class Link:
     """One attempt under way, and how far it got.
 
     Args:
-        timeout: Seconds to wait for the first byte, and between two.
+        service: Whom it is to; ``timeout`` is how long its first byte, and each next, may take.
         ends_at: When it is too late for the last byte, in seconds of the event loop.
 
     Attributes:
@@ -24,40 +37,29 @@ class Link:
         begun: Whether any of the reply has come, if only who speaks: it is paid for.
         heard: When the service was last heard of, in seconds of the event loop; infinity while
             nobody waits for it.
-        give_up: Ends it; told whether it took too long in all.
-        unsent: Returns how many bytes of the request have not left yet.
-        left: How many that were when it was looked at last.
+        suspected: When it was due as it seemed to be silent.
+        sent: What is given up; ``None`` while it is not watched.
+        left: How many bytes had not left when it was looked at last.
         watched_by: Who gives it up.
     """
 
-    __slots__ = (
-        "begun",
-        "ends_at",
-        "give_up",
-        "heard",
-        "left",
-        "reached",
-        "suspected",
-        "timeout",
-        "unsent",
-        "watched_by",
-    )
+    __slots__ = ("begun", "ends_at", "heard", "left", "reached", "sent", "service", "suspected",
+                 "timeout", "watched_by")  # fmt: skip
 
-    def __init__(self, timeout: float = math.inf, ends_at: float = math.inf) -> None:
-        self.timeout = timeout
+    def __init__(self, service: BaseService, ends_at: float = math.inf) -> None:
+        self.service = service
+        self.timeout = service.timeout
         self.ends_at = ends_at
-        self.reached = False
-        self.begun = False
+        self.reached = self.begun = False
         self.heard = math.inf
         self.suspected = -math.inf
-        self.give_up: Callable[[bool], None] | None = None
-        self.unsent: Callable[[], int] | None = None
+        self.sent: Sent | None = None
         self.left = 0
         self.watched_by: Patience | None = None
 
     def goes_out(self) -> bool:
         """Whether more of the request has left since this was asked last."""
-        before, self.left = self.left, 0 if self.unsent is None else self.unsent()
+        before, self.left = self.left, 0 if self.sent is None else self.sent.unsent()
         return self.left < before
 
     @property
@@ -69,9 +71,7 @@ class Link:
         """Be watched no longer."""
         if self.watched_by is not None:
             self.watched_by.leave(self)
-        self.give_up = self.watched_by = self.unsent = (
-            None  # which lead back here: else only gc finds it
-        )
+            self.watched_by = self.sent = None
 
 
 class Patience:
@@ -80,24 +80,32 @@ class Patience:
     A timer of its own for each request, set anew at each byte, would cost more than what the
     byte brings; here hearing something is one assignment. What is due is looked at twice: if the
     event loop was blocked, what came meanwhile has not been read at the first look.
+
+    Args:
+        loop: The event loop on which the requests are.
+        error: Returns what ends a link, told whether it took too long in all.
     """
 
-    __slots__ = ("_at", "_links", "_loop", "_timer")
+    __slots__ = ("_at", "_error", "_links", "_loop", "_timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, error: Callable[[Link, bool], Exception]
+    ) -> None:
         self._loop = loop
+        self._error = error
         self._links: set[Link] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._at = math.inf
 
-    def watch(self, link: Link, give_up: Callable[[bool], None], unsent: Callable[[], int]) -> None:
-        """Begin to watch a request that is being sent."""
-        link.give_up, link.watched_by, link.unsent = give_up, self, unsent
-        link.left = unsent()
-        link.heard = self._loop.time()
+    def watch(self, link: Link, sent: Sent) -> None:
+        """Begin to watch a request that has just been sent."""
+        link.sent, link.watched_by = sent, self
+        link.left = sent.unsent()
+        link.heard = now = self._loop.time()
         self._links.add(link)
-        if link.due < self._at - _SOON:
-            self._set(link.due)
+        due = min(now + link.timeout, link.ends_at)
+        if due < self._at - _SOON:
+            self._set(due)
 
     def leave(self, link: Link) -> None:
         """Watch it no longer; the timer is left to ring in vain, which is cheaper."""
@@ -131,7 +139,7 @@ class Patience:
                 following = min(following, now + _GRACE)
             else:
                 self._links.discard(link)
-                if link.give_up is not None:
-                    link.give_up(link.ends_at <= now)
+                if link.sent is not None:
+                    link.sent.fail(self._error(link, link.ends_at <= now))
         if following < math.inf:
             self._set(following)

@@ -50,6 +50,7 @@ class Reading:
         "_error",
         "_is_whole",
         "_link",
+        "_now",
         "_pieces",
         "_ready",
         "_response",
@@ -63,6 +64,7 @@ class Reading:
         self._pieces = Pieces()
         self._error: Exception | None = None
         self._ended = False
+        self._now = asyncio.get_running_loop().time
         self._is_whole = response.content_type == "application/json"
 
     async def next(self) -> list[Delta] | None:
@@ -84,11 +86,14 @@ class Reading:
         if self._is_whole:
             self._ended = True
             return await self._whole()
+        self._link.heard = self._now()
         try:
-            data = await heard(self._response, self._link)
+            data = await self._response.chunk()
         except (aiohttp.ClientError, TimeoutError, ServiceError) as error:
             self._error = error
             return []
+        finally:
+            self._link.heard = math.inf
         if data:
             return self._deltas(self._decoder.data(data))
         self._ended = True
@@ -97,18 +102,21 @@ class Reading:
     async def _whole(self) -> list[Delta]:
         service, response = self._ready.service, self._response
         self._link.begun = True  # it is answered, and is paid for
-        chunks: list[bytes] = []
+        self._link.heard = self._now()
         try:
-            chunks.append(await heard(response, self._link))
+            chunks = [await response.chunk()]
             while not response.read:
-                chunks.append(await heard(response, self._link))
+                self._link.heard = self._now()
+                chunks.append(await response.chunk())
         except aiohttp.ClientError:
             raise _cut(service) from None
-        body = object_of(service, b"".join(chunks))
-        if "error" in body:
-            _check(service, response, body, self._ready.model)
+        finally:
+            self._link.heard = math.inf
+        said = object_of(service, b"".join(chunks))
+        if "error" in said:
+            _check(service, response, said, self._ready.model)
         try:
-            found = [self._pieces.guarded(clean(delta)) for delta in service.reply(body)]
+            found = [self._pieces.guarded(clean(delta)) for delta in service.reply(said)]
         except Exception as error:
             raise (failed := broken(service, "reply", error)) from failed.__cause__
         if not any(delta.finish_reason for delta in found):
@@ -226,21 +234,14 @@ def object_of(service: BaseService, data: bytes) -> dict[str, Any]:
 
 async def _start_of_body(response: Response, link: Link) -> str:
     """Return the first bytes of an error's body: enough of it to tell what it says."""
-    body = bytearray()
+    body, now = bytearray(), asyncio.get_running_loop().time
+    link.heard = now()
     # The status is known, so a part will do.
     with suppress(aiohttp.ClientError, TimeoutError, ServiceError):
-        while len(body) < _LONGEST_ERROR and (chunk := await heard(response, link)):
+        while len(body) < _LONGEST_ERROR and (chunk := await response.chunk()):
             body += chunk
+            link.heard = now()
     return body.decode("utf-8", "replace")
-
-
-async def heard(response: Response, link: Link) -> bytes:
-    """Return the next bytes; only while they are waited for can the service be too slow."""
-    link.heard = asyncio.get_running_loop().time()
-    try:
-        return await response.chunk()
-    finally:
-        link.heard = math.inf
 
 
 def _check(

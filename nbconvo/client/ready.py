@@ -16,7 +16,7 @@ from nbconvo.services import BaseService, Request
 __all__ = ["Ready"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ready:
     """A request, its body encoded once, and what it is expected to take.
 

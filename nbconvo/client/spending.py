@@ -21,6 +21,8 @@ async def hold_of(ready: Ready, budgets: Sequence[Budget]) -> Hold:
     Raises:
         BudgetExceeded: If one of them has not so much left.
     """
+    if not budgets:
+        return Hold((), None, "")
     hold = Hold(budgets, *await _cost_of(ready, budgets))
     hold.check()
     return hold
@@ -42,31 +44,46 @@ async def _cost_of(ready: Ready, budgets: Sequence[Budget]) -> tuple[float | Non
 
 
 class Output:
-    """What has come of a reply, to be counted where its service does not tell."""
+    """What has come of a reply.
 
-    __slots__ = ("_calls", "_reasoning", "_text")
+    Nothing is done for each delta: what is asked here is asked once, at the end.
+
+    Attributes:
+        came: The deltas.
+    """
+
+    __slots__ = ("came",)
 
     def __init__(self) -> None:
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._calls: list[str] = []
+        self.came: list[Delta] = []
 
-    def add(self, delta: Delta) -> None:
-        """Take the next piece."""
-        if delta.text:
-            self._text.append(delta.text)
-        if delta.reasoning:
-            self._reasoning.append(delta.reasoning)
-        for piece in delta.calls:
-            self._calls += (piece.name, piece.arguments)
+    @property
+    def usage(self) -> Usage | None:
+        """What the reply took, as its service told last."""
+        return next((delta.usage for delta in reversed(self.came) if delta.usage), None)
+
+    @property
+    def model(self) -> str | None:
+        """The model that answers, as the service names it."""
+        return next((delta.model for delta in reversed(self.came) if delta.model), None)
 
     def __bool__(self) -> bool:
-        return bool(self._text or self._reasoning or self._calls)
+        """Whether there is anything to read in it."""
+        return any(delta.text or delta.reasoning or delta.calls for delta in self.came)
 
     @property
     def tokens(self) -> int:
         """About how many tokens it is, as who reads it finds, too."""
-        return tokens.estimate("".join((*self._text, *self._reasoning, *self._calls)))
+        calls = [piece for delta in self.came for piece in delta.calls]
+        return tokens.estimate(
+            "".join(
+                (
+                    *(delta.text for delta in self.came),
+                    *(delta.reasoning for delta in self.came),
+                    *(text for piece in calls for text in (piece.name, piece.arguments)),
+                )
+            )
+        )
 
 
 def estimated(ready: Ready, output: Output, told: Usage | None = None) -> Usage:

@@ -18,7 +18,7 @@ __all__ = ["BaseService", "Feature", "ModelInfo", "Request"]
 Feature = Literal["tools", "schema", "images", "files", "reasoning"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """One HTTP request: where to, which JSON body (``None``: a GET), and headers of its own.
 
@@ -73,19 +73,21 @@ class BaseService(Endpoint):
 
         ``options`` are those of :meth:`request`.
         """
-        attached = [item for message in messages for item in message.attachments]
-        wanted: dict[Feature, bool] = {
-            "tools": bool(options.get("tools")),
-            "images": any(item.is_image for item in attached),
-            "files": not all(item.is_image for item in attached),
-            "reasoning": options.get("reasoning") is not None,
-        }
-        if lost := [item for item in attached if not item.data]:
-            raise InputError(
-                f"{lost[0].name or lost[0].media_type!r} cannot be sent again: the log has lost it"
-            )
-        for feature, is_wanted in wanted.items():
-            if is_wanted and feature not in self.features:
+        wanted: list[Feature] = []
+        if options.get("tools"):
+            wanted.append("tools")
+        if options.get("reasoning") is not None:
+            wanted.append("reasoning")
+        for message in messages:
+            for item in message.attachments:
+                if not item.data:
+                    raise InputError(
+                        f"{item.name or item.media_type!r} cannot be sent again: "
+                        "the log has lost it"
+                    )
+                wanted.append("images" if item.is_image else "files")
+        for feature in wanted:
+            if feature not in self.features:
                 raise InputError(
                     f"{self.name} does not take {feature}; leave them out, or ask another service"
                 )

@@ -38,19 +38,19 @@ class ChatService(BaseService):
     def check(self, messages: Sequence[Message], options: Mapping[str, Any]) -> None:
         """Raise ``InputError`` for what the service does not take, options that it refuses too."""
         super().check(messages, options)
-        for name, value in options.items():
-            if name in self.traits.refused and value is not None and (name, value) != ("n", 1):
+        for name in sorted(self.traits.refused.intersection(options)):
+            if options[name] is not None and (name, options[name]) != ("n", 1):
                 raise InputError(f"{self.name} does not take {name}; leave it out")
 
     def request(
         self, messages: Sequence[Message], model: str | None, options: Mapping[str, Any]
     ) -> Request:
         """Return the POST to ``/chat/completions``; options that are ``None`` are left out."""
-        body = {
-            **({"model": model} if model else {}),
-            "messages": wire_messages(messages, self.traits, options.get("schema"), self.name),
-            **option_fields(options, self.traits, self.max_tokens_field, self.name),
-        }
+        traits = self.traits
+        body: dict[str, Any] = {"model": model} if model else {}
+        body["messages"] = wire_messages(messages, traits, options.get("schema"), self.name)
+        max_tokens = self.max_tokens_field if "max_tokens" in options else ""
+        body |= option_fields(options, traits, max_tokens, self.name)
         return Request(self.chat_url(model), body)
 
     def chat_url(self, model: str | None) -> str:

@@ -63,10 +63,12 @@ def read_usage(data: object) -> Usage | None:
     """Return the usage that a reply reports, or ``None`` if it reports none."""
     if not isinstance(data, dict):
         return None
-    sent, said = (_count(data.get(f"{side}_tokens")) or 0 for side in _SIDES)
+    sent = _count(data.get("prompt_tokens")) or 0
+    said = _count(data.get("completion_tokens")) or 0
     if not (sent or said):  # a prompt of no tokens is one not counted
         return None
-    prompt, completion = (_dict(data.get(f"{side}_tokens_details")) for side in _SIDES)
+    prompt = _dict(data.get("prompt_tokens_details"))
+    completion = _dict(data.get("completion_tokens_details"))
     # DeepSeek's name for what is cached, and Perplexity's place for what was reasoned.
     cached = prompt.get("cached_tokens", data.get("prompt_cache_hit_tokens"))
     thought = _count(completion.get("reasoning_tokens", data.get("reasoning_tokens"))) or 0
@@ -141,10 +143,14 @@ def name_of(value: object) -> str | None:
 _Said = tuple[str, str, tuple[CallDelta, ...], tuple[Carry, ...]]
 _NOTHING: _Said = ("", "", (), ())
 _SIDES = ("prompt", "completion")
+_BESIDES = ("refusal", "reasoning", "reasoning_content", "tool_calls", "reasoning_details")
 
 
 def _said(said: dict[str, Any], part: str) -> _Said:
-    text, thought = _content(said.get("content"))
+    content = said.get("content")
+    if type(content) is str and not any(map(said.get, _BESIDES)):
+        return content, "", (), ()
+    text, thought = _content(content)
     # A refusal is what the model has to say: it takes the place of the content.
     text = text or _content(said.get("refusal"))[0]
     thought += _content(said.get("reasoning"))[0] or _content(said.get("reasoning_content"))[0]

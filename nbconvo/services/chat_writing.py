@@ -16,6 +16,10 @@ from nbconvo.specs import SchemaSpec, ToolSpec
 
 __all__ = ["option_fields", "wire_messages"]
 
+_DEAR = frozenset(
+    {"extra_body", "n", "parallel_tool_calls", "reasoning", "schema", "tool_choice", "tools"}
+)
+_SAID_OTHERWISE = _DEAR | {"model", "stream"}
 _TEXTS = ("application/json", "application/xml", "application/yaml", "application/x-ndjson")
 
 
@@ -50,28 +54,32 @@ def option_fields(
     Raises:
         InputError: If two options say the same, or the service has no field for one.
     """
-    given = {name: value for name, value in options.items() if value is not None}
-    extra = given.pop("extra_body", {})
-    given.pop("model", None)
-    if given.get("n") == 1:
-        del given["n"]
-    if not given.get("stream"):
-        given.pop("stream", None)
-    elif traits.stream_options:
-        given["stream_options"] = {"include_usage": True}
-    tools, choice = given.pop("tools", ()), given.pop("tool_choice", None)
-    if not tools:
-        given.pop("parallel_tool_calls", None)  # refused where there are none to call
-    schema, reasoning = given.pop("schema", None), given.pop("reasoning", None)
-    if schema is not None and "response_format" in given:
-        raise InputError("schema and response_format say the same in two ways; leave one out")
     names = {"max_tokens": max_tokens, **traits.renamed}
+    fields = {
+        names.get(name, name): value
+        for name, value in options.items()
+        if value is not None and name not in _SAID_OTHERWISE
+    }
+    if options.get("stream"):
+        fields["stream"] = True
+        if traits.stream_options:
+            fields["stream_options"] = {"include_usage": True}
+    if _DEAR.isdisjoint(options):  # as nearly always
+        return fields
+    given = {name: options[name] for name in _DEAR if options.get(name) is not None}
+    tools, schema = given.get("tools", ()), given.get("schema")
+    if given.get("n", 1) != 1:
+        fields[names.get("n", "n")] = given["n"]
+    if tools and (parallel := given.get("parallel_tool_calls")) is not None:
+        fields[names.get("parallel_tool_calls", "parallel_tool_calls")] = parallel
+    if schema is not None and "response_format" in fields:
+        raise InputError("schema and response_format say the same in two ways; leave one out")
     return {
-        **_reasoning(reasoning, traits, service),
-        **{names.get(name, name): value for name, value in given.items()},
-        **_tools(tools, choice, traits),
+        **_reasoning(given.get("reasoning"), traits, service),
+        **fields,
+        **_tools(tools, given.get("tool_choice"), traits),
         **_schema(schema, traits),
-        **extra,
+        **given.get("extra_body", {}),
     }
 
 

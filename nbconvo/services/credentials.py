@@ -16,7 +16,7 @@ __all__ = ["Credentials", "Found", "credentials"]
 _PATIENCE = 3.0  # seconds that a keyring may take; a locked one asks somebody, perhaps nobody
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """A key, and where it was found.
 
@@ -66,7 +66,7 @@ class Credentials:
         return found
 
     def without_keyring(
-        self, service: str, variables: Sequence[str], given: Key | None
+        self, service: str, variables: Sequence[str], given: Key | None = None
     ) -> Found | None:
         """As :meth:`find`, without the keyring: always at once."""
         if given is not None:
@@ -81,12 +81,12 @@ class Credentials:
                 return Found(Key(written), DOTENV)
         return None
 
-    def at_hand(self, service: str, variables: Sequence[str], given: Key | None = None) -> bool:
+    def at_hand(self, service: str, variables: Sequence[str]) -> bool:
         """Whether :meth:`find` returns at once, since it need not look into the keyring anew."""
         return (
             not variables
             or self._keyring.knows(service)
-            or self.without_keyring(service, variables, given) is not None
+            or self.without_keyring(service, variables) is not None
         )
 
     def variable(self, name: str) -> str | None:

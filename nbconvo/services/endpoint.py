@@ -103,7 +103,8 @@ class Endpoint:
         if checked_text("name", name):
             check_name(name)
         self.name = name or self.name
-        self._key = checked_key(api_key)
+        key = checked_key(api_key)
+        self._given = None if key is None else credentials.find(self.name, (), key)
         url = checked_text("base_url", base_url)
         self._base_url = checked_url(url) if url else None
         self.max_requests_per_minute = max_requests_per_minute
@@ -160,12 +161,12 @@ class Endpoint:
     @property
     def key_at_hand(self) -> bool:
         """Whether :attr:`key` is told at once, found or not."""
-        return credentials.at_hand(self.name, self._key_variables, self._key)
+        return self._given is not None or credentials.at_hand(self.name, self._key_variables)
 
     @property
     def is_set_up(self) -> bool:
         """Whether a key or an address of the user's was found; the keyring is not asked."""
-        found = credentials.without_keyring(self.name, self._key_variables, self._key)
+        found = self._given or credentials.without_keyring(self.name, self._key_variables)
         return found is not None or bool(credentials.variable(self.address_variable))
 
     @property
@@ -209,9 +210,12 @@ class Endpoint:
 
         ``models`` are the names of the model that answered, the most exact first.
         """
-        if usage.cost is None and (self.has_list_price or self.price is not None):
-            return prices.priced(usage, self.base_url, models, self.price)
-        return usage
+        if usage.cost is not None:
+            return usage
+        price, address = self.price, self.base_url
+        if price is None and is_loopback(address):  # no list knows it
+            return usage
+        return prices.priced(usage, address, models, price)
 
     @property
     def _key_variables(self) -> tuple[str, ...]:
@@ -219,7 +223,7 @@ class Endpoint:
 
     @property
     def _found_key(self) -> Found | None:
-        return credentials.find(self.name, self._key_variables, self._key)
+        return self._given or credentials.find(self.name, self._key_variables)
 
     def checked_key(self) -> Key | None:
         """Return the key, or raise ``MissingKey`` where one is needed and there is none."""

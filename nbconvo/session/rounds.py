@@ -73,7 +73,7 @@ class Rounds:
         calls_left, repairs_left = profile.toolbox.rounds, profile.repairs
         tally.begin()
         while True:
-            stream = client.batches(
+            stream = client.stream(
                 ask.service, self._sent, ask.model, options, bulk=ask.bulk, budgets=budgets
             )
             async with aclosing(stream) as batches:

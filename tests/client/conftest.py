@@ -101,9 +101,9 @@ def ask(client: Client, service: ChatService) -> Ask:
     ) -> Answer:
         answer = into or Answer()
         options = {"stream": True, **options}
-        async with aclosing(client.stream(service, QUESTION, model, options)) as deltas:
-            async for delta in deltas:
-                answer.deltas.append(delta)
+        async with aclosing(client.stream(service, QUESTION, model, options)) as batches:
+            async for batch in batches:
+                answer.deltas += batch
         assert client.limiter(service).usage().in_flight == 0
         return answer
 

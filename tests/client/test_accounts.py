@@ -188,9 +188,9 @@ async def test_a_reply_that_its_reader_left_is_counted(
     client: Client, service: ChatService, provider: FakeProvider
 ):
     provider.reply("one two three", pace=20)
-    async with aclosing(client.stream(service, QUESTION, "m", {"stream": True})) as deltas:
-        async for delta in deltas:
-            if delta.text:
+    async with aclosing(client.stream(service, QUESTION, "m", {"stream": True})) as batches:
+        async for batch in batches:
+            if any(delta.text for delta in batch):
                 break
     usage = only(client).usage
     assert (usage.requests, usage.cost, usage.estimated) == (1, None, True)

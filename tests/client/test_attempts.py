@@ -19,7 +19,7 @@ def attempts_of(account: Account) -> Attempts:
 
 
 def refuse(attempts: Attempts) -> float:
-    link = Link(10.0, 1e9)
+    link = Link(attempts._ready.service, 1e9)
     return attempts.delay(RateLimited("too many"), None, link)  # type: ignore[arg-type]
 
 

@@ -309,8 +309,8 @@ def _connections(provider: FakeProvider) -> int:
 
 async def _read(client: Client, service: ChatService, words: asyncio.Event | None = None) -> str:
     said = ""
-    async for delta in client.stream(service, QUESTION, "m", {"stream": True}):
-        said += delta.text
-        if words is not None and delta.text:
+    async for batch in client.stream(service, QUESTION, "m", {"stream": True}):
+        said += "".join(delta.text for delta in batch)
+        if words is not None and said:
             words.set()
     return said

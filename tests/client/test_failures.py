@@ -120,7 +120,9 @@ async def test_an_option_that_is_no_json_is_refused_before_anything_is_sent(
 
 async def test_a_prompt_with_half_a_character_can_be_sent(client: Client, service: ChatService):
     asked = [Message(role="user", content="a\ud83e")]
-    assert [d async for d in client.stream(service, asked, "m", {"stream": True})]
+    assert [
+        d async for batch in client.stream(service, asked, "m", {"stream": True}) for d in batch
+    ]
 
 
 async def test_a_service_that_stays_silent_times_out(client: Client, provider: FakeProvider):
@@ -156,7 +158,9 @@ async def test_a_large_prompt_is_sent_again_without_a_warning(
     asked = [Message(role="user", content=text)]
     provider.error(500)
     service = ChatService(KEY, provider.base_url)
-    assert [d async for d in client.stream(service, asked, "m", {"stream": True})]
+    assert [
+        d async for batch in client.stream(service, asked, "m", {"stream": True}) for d in batch
+    ]
     assert [r.json["messages"][0]["content"] == text for r in provider.requests] == [True, True]
 
 
@@ -202,7 +206,11 @@ def _as_ipython(error: BaseException) -> str:
 
 
 async def _one(client: Client, service: ChatService) -> list[str]:
-    return [d.text async for d in client.stream(service, QUESTION, "small", {"stream": True})]
+    return [
+        d.text
+        async for batch in client.stream(service, QUESTION, "small", {"stream": True})
+        for d in batch
+    ]
 
 
 # --- what aiohttp raises -------------------------------------------------------------------

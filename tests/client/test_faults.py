@@ -28,8 +28,8 @@ def balanced(client: Client, service: ChatService) -> bool:
 
 
 async def one(client: Client, service: ChatService) -> str:
-    deltas = client.stream(service, QUESTION, "m", {"stream": True})
-    return "".join([delta.text async for delta in deltas])
+    batches = client.stream(service, QUESTION, "m", {"stream": True})
+    return "".join([delta.text async for batch in batches for delta in batch])
 
 
 async def test_a_slow_drip_ends_when_it_takes_too_long_in_all(ask: Ask, provider: FakeProvider):
@@ -178,8 +178,8 @@ async def test_cancels_in_random_places_leave_the_books_balanced(client: Client)
 
     async def ask(number: int) -> str:
         messages = (Message(role="user", content=f"question {number}"),)
-        deltas = client.stream(service, messages, "m", {"stream": True})
-        return "".join([delta.text async for delta in deltas])
+        batches = client.stream(service, messages, "m", {"stream": True})
+        return "".join([delta.text async for batch in batches for delta in batch])
 
     with FakeProvider(cut=None) as provider:
         for number in range(1000):
@@ -286,5 +286,5 @@ async def test_a_long_way_out_is_no_silence(client: Client):
     long = [Message(role="user", content="whale " * 3_000_000)]
     async with serving(sip) as url:
         service = ChatService(KEY, f"http://{url}", timeout=0.4, max_attempts=1)
-        deltas = client.stream(service, long, "m", {})
-        assert "".join([delta.text async for delta in deltas]) == "Hi."
+        batches = client.stream(service, long, "m", {})
+        assert "".join([delta.text async for batch in batches for delta in batch]) == "Hi."

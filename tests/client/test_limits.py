@@ -93,9 +93,9 @@ async def test_a_reader_who_leaves_settles(
     client: Client, service: ChatService, provider: FakeProvider
 ):
     provider.reply("one two three", pace=20)
-    async with aclosing(client.stream(service, QUESTION, "m", {"stream": True})) as deltas:
-        async for delta in deltas:
-            if delta.text:
+    async with aclosing(client.stream(service, QUESTION, "m", {"stream": True})) as batches:
+        async for batch in batches:
+            if any(delta.text for delta in batch):
                 break
     assert client.limiter(service).usage().in_flight == 0
 
@@ -118,9 +118,9 @@ async def test_a_request_larger_than_the_limit_is_refused_with_the_numbers(
     client: Client, provider: FakeProvider
 ):
     service = ChatService(KEY, provider.base_url, max_tokens_per_minute=500)
-    async with aclosing(client.stream(service, QUESTION, "m", {"max_tokens": 5000})) as deltas:
+    async with aclosing(client.stream(service, QUESTION, "m", {"max_tokens": 5000})) as batches:
         with pytest.raises(RequestTooLarge, match=r"5,\d\d\d tokens is more than the 500"):
-            await anext(deltas)
+            await anext(batches)
     assert provider.requests == []
 
 
@@ -145,8 +145,10 @@ async def test_a_wait_for_a_place_is_told(client: Client, provider: FakeProvider
     provider.hang()
     first = asyncio.create_task(_read(client, service))
     await asyncio.to_thread(provider.wait_for_requests)
-    async with aclosing(client.stream(service, QUESTION, "m", {})) as deltas:
-        assert (await anext(deltas)).notice == "waiting for a place: the limit of fake is reached"
+    async with aclosing(client.stream(service, QUESTION, "m", {})) as batches:
+        assert (await anext(batches))[
+            0
+        ].notice == "waiting for a place: the limit of fake is reached"
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
 
@@ -156,8 +158,8 @@ async def test_a_wait_for_the_rate_is_told_in_seconds(
 ):
     service = ChatService(KEY, provider.base_url, max_requests_per_minute=2, name="fake")
     await ask(service)
-    async with aclosing(client.stream(service, QUESTION, "m", {})) as deltas:
-        assert (await anext(deltas)).notice == "waiting 30 s: the limit of fake is reached"
+    async with aclosing(client.stream(service, QUESTION, "m", {})) as batches:
+        assert (await anext(batches))[0].notice == "waiting 30 s: the limit of fake is reached"
 
 
 async def test_reservations_follow_the_replies_so_far(
@@ -317,8 +319,8 @@ async def test_a_stream_keeps_to_its_budgets(client: Client, provider: FakeProvi
     budget = Budget("the budget", "{}", 1000.0)
     provider.reply("Hi.", usage={"prompt_tokens": 100, "completion_tokens": 23})
     stream = client.stream(service, QUESTION, "m", {"max_tokens": 10}, budgets=[budget])
-    async with aclosing(stream) as deltas:
-        assert [delta async for delta in deltas]
+    async with aclosing(stream) as batches:
+        assert [batch async for batch in batches]
     assert (budget.spent, budget.reserved) == (123.0, 0.0)
     stream = client.stream(service, QUESTION, "m", {"max_tokens": 1000}, budgets=[budget])
     with pytest.raises(BudgetExceeded):

@@ -69,7 +69,9 @@ async def test_chance_shortens_a_pause_by_a_quarter_at_most(
 
     provider.error(500)
     client = Client(sleep=sleep, jitter=lambda: 1.0)
-    assert [d async for d in client.stream(service, QUESTION, "m", {"stream": True})]
+    assert [
+        d async for batch in client.stream(service, QUESTION, "m", {"stream": True}) for d in batch
+    ]
     await client.close()
     assert pauses == [0.375]
 
@@ -204,8 +206,8 @@ async def test_a_rate_limit_that_is_not_tried_again_makes_the_others_wait_too(
     with pytest.raises(RateLimited):
         await ask(service)
     assert 99 < client.limiter(service).usage().paused_for <= 100
-    async with aclosing(client.stream(service, QUESTION, "m", {})) as deltas:
-        assert (await anext(deltas)).notice == "waiting 100 s: the limit of custom is reached"
+    async with aclosing(client.stream(service, QUESTION, "m", {})) as batches:
+        assert (await anext(batches))[0].notice == "waiting 100 s: the limit of custom is reached"
 
 
 async def test_during_a_long_pause_requests_are_refused_at_once_and_not_sent(

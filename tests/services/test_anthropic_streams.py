@@ -92,10 +92,11 @@ class Asking:
         service = AnthropicService("key", self.provider.base_url)
         tally = Tally()
         stream = self.client.stream(service, QUESTION, MODEL, {"stream": True, **options})
-        async with aclosing(stream) as deltas:
-            async for delta in deltas:
-                self.deltas.append(delta)
-                tally.add(delta)
+        async with aclosing(stream) as batches:
+            async for batch in batches:
+                self.deltas += batch
+                for delta in batch:
+                    tally.add(delta)
         (message,) = tally.messages(None, "anthropic", MODEL)
         return message
 

@@ -154,7 +154,7 @@ class Pieces:
 
 async def _read(service: BaseService, response: Pieces) -> tuple[Tally, str]:
     ready = Ready(service, service.request((), "m", {}), {}, b"", {}, "m", 1, 1, 1)
-    reading = Reading(ready, cast(Response, response), Link())
+    reading = Reading(ready, cast(Response, response), Link(service))
     tally, failed = Tally(clock=lambda: 0.0), ""
     try:
         while (batch := await reading.next()) is not None:

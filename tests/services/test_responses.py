@@ -407,11 +407,12 @@ class Asking:
     async def __call__(self, *messages: Message, **options: Any) -> Message:
         tally = Tally(lambda: 0.0)
         options = {"stream": True, **options}
-        async for delta in self._client.stream(
+        async for batch in self._client.stream(
             self._service, messages or ASKED, "gpt-5.4", options
         ):
-            self.deltas.append(delta)
-            tally.add(delta)
+            self.deltas += batch
+            for delta in batch:
+                tally.add(delta)
         (message,) = tally.messages(None, self._service.name, "gpt-5.4")
         return message
 
