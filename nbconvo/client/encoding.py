@@ -84,6 +84,8 @@ def decoded_all(values: list[bytes]) -> list[Any] | None:
     if max(map(len, values), default=0) > 2 * _DEEPEST and any(map(_may_be_deep, values)):
         return None
     try:
+        if len(values) == 1:
+            return [orjson.loads(values[0])]
         found: list[Any] = orjson.loads(b"[%b]" % b",".join(values))
     except ValueError:
         return None

@@ -25,12 +25,12 @@ class Lanes:
     """
 
     __slots__ = ("_asks", "_bulk", "_bulk_total", "_counts", "_in_a_row", "_joined",
-                 "_returned", "_served", "_served_to", "_tokens")  # fmt: skip
+                 "_returned", "_served", "_served_to", "_tokens", "_total")  # fmt: skip
 
     def __init__(self) -> None:
         self._returned, self._asks = Lane(), Lane()
         self._bulk: dict[Hashable, Lane] = {}
-        self._bulk_total = 0
+        self._bulk_total = self._total = 0
         self._served: dict[Hashable, float] = {}
         self._served_to = 0.0
         self._in_a_row = self._joined = 0
@@ -38,7 +38,7 @@ class Lanes:
         self._counts: dict[str | None, int] = {}
 
     def __len__(self) -> int:
-        return len(self._returned) + len(self._asks) + self._bulk_total
+        return self._total
 
     def __iter__(self) -> Iterator[tuple[Turn, Books]]:
         for lane in (self._returned, self._asks, *self._bulk.values()):
@@ -70,6 +70,7 @@ class Lanes:
             served = self._served.get(permit.bulk, 0.0)
             self._served[permit.bulk] = max(served, self._served_to)
         lane.join(turn, permit)
+        self._total += 1
         if lane is not self._returned and lane is not self._asks:
             self._bulk_total += 1
         model = permit.model
@@ -81,6 +82,7 @@ class Lanes:
         lane = self._lane_of(permit)
         if lane is None or not lane.leave(turn, permit):
             return False
+        self._total -= 1
         model = permit.model
         self._tokens[model] -= permit.tokens
         self._counts[model] -= 1
