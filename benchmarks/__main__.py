@@ -13,7 +13,7 @@ from benchmarks.table import Table, machine
 
 # In the order of the page. Those that take long or need a browser are chosen by name.
 TABLES = ("requests", "kernel", "streaming", "rates", "unknown", "limiter", "fairness", "load_ext")
-BY_NAME = ("panel", "soak")
+BY_NAME = ("instructions", "panel", "soak")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 

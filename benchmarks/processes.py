@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
@@ -28,14 +28,19 @@ def serving(module: str) -> Iterator[str]:
 class Worker:
     """A client in a process of its own that does jobs, one at a time.
 
+    Args:
+        peer: Which client.
+        under: A command that runs the process, and its arguments.
+
     Raises:
         RuntimeError: If a job fails, or the process ends.
     """
 
-    def __init__(self, peer: str) -> None:
+    def __init__(self, peer: str, under: Sequence[str] = ()) -> None:
         self.peer = peer
+        self._slow = bool(under)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", peer],
+            [*under, sys.executable, "-m", "benchmarks.worker", peer],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -71,7 +76,7 @@ class Worker:
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            self._process.wait(5)
+            self._process.wait(60 if self._slow else 5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -86,7 +86,8 @@ async def fetched(overrides: Mapping[str, Any]) -> Any:
     """
     given = dict(overrides)
     for name, made in (("images", image_of), ("files", file_of)):
-        if not isinstance(items := given.get(name), Sequence) or isinstance(items, str | bytes):
+        items = given.get(name)
+        if items is None or not isinstance(items, Sequence) or isinstance(items, str | bytes):
             continue
         given[name] = [
             await asyncio.to_thread(made, item) if is_address(item) else item for item in items
@@ -185,7 +186,10 @@ def asked_by(ask: Ask) -> tuple[Message, ...]:
     """Return the user's message, if the ask brings one; one for each whose words it holds."""
     if ask.content is None:
         return ()
-    *before, last = said_in(ask.heard or ((None, ask.content),), ask.cell)
+    said = said_in(ask.heard or ((None, ask.content),), ask.cell)
+    if not ask.attachments:
+        return said
+    *before, last = said
     return (*before, replace(last, attachments=ask.attachments))
 
 
