@@ -44,7 +44,7 @@ def measure(rounds: int) -> Table:
             for shape, job, count in _jobs(name, f"{url}/v1"):
                 each = _instructions(name, job) / count / 1e3
                 first = base.setdefault(shape, each)
-                cells.append(f"{each:,.1f} ({each / first:.2f})" if each else "")
+                cells.append(f"{each:,.1f} ({each / first:.2f})")
             table.rows.append((name, *cells))
     return table
 

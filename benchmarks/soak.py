@@ -90,11 +90,11 @@ async def _ask(client: Client, service: ChatService) -> None:
     model = random.choice(MODELS)
     asked = [Message(role="user", content="Tell me something about whales, please.")]
     options = {"stream": True} if model.startswith("stream") else {}
-    left_at = random.randrange(20) if random.random() < _LEFT else None
+    left_at = random.randrange(8) if random.random() < _LEFT else None
     try:
-        async with aclosing(client.stream(service, asked, model, options)) as deltas:
+        async with aclosing(client.stream(service, asked, model, options)) as batches:
             place = 0
-            async for _ in deltas:
+            async for _ in batches:
                 if place == left_at:
                     break
                 place += 1

@@ -115,7 +115,8 @@ def error_of(error: Exception, link: Link) -> ServiceError:
         error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | aiohttp.ClientPayloadError
     ):
         return ConnectionFailed(f"{name}: the connection was lost")
-    return ProtocolError(f"{name}: what came is not HTTP that can be read ({type(error).__name__})")
+    kind = "" if type(error) is aiohttp.ClientError else f" ({type(error).__name__})"
+    return ProtocolError(f"{name}: what came is not HTTP that can be read{kind}")
 
 
 def _reason(error: OSError) -> str:

@@ -64,7 +64,8 @@ class Route:
             request.headers.popall("Content-Length", None)
             line = f"{request.method} {target} HTTP/1.1\r\n"
             self._head = line.encode() + _lines(request.headers)
-        return b"%b%bContent-Length: %d\r\n\r\n" % (self._head, _lines(more), size)
+        lines = _lines(more) if more else b""
+        return b"%b%bContent-Length: %d\r\n\r\n" % (self._head, lines, size)
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:

@@ -21,8 +21,6 @@ async def hold_of(ready: Ready, budgets: Sequence[Budget]) -> Hold:
     Raises:
         BudgetExceeded: If one of them has not so much left.
     """
-    if not budgets:
-        return Hold((), None, "")
     hold = Hold(budgets, *await _cost_of(ready, budgets))
     hold.check()
     return hold
@@ -44,9 +42,9 @@ async def _cost_of(ready: Ready, budgets: Sequence[Budget]) -> tuple[float | Non
 
 
 class Output:
-    """What has come of a reply.
+    """What has come of a reply, kept until its end.
 
-    Nothing is done for each delta: what is asked here is asked once, at the end.
+    Nothing is done for each delta: what is asked here is asked once, then.
 
     Attributes:
         came: The deltas.

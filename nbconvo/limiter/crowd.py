@@ -43,13 +43,19 @@ class Crowd:
         if others >= self._admitted and others < self.most:
             self._admitted, self._faded_at = others, now
 
-    def refused(self, at: float, others: int, now: float) -> bool:
-        """Return whether a request that went ``at`` was refused since too many were under way."""
+    def refused(self, at: float, others: int, now: float, *, no_rate: bool = False) -> bool:
+        """Return whether a request that went ``at`` was refused since too many were under way.
+
+        ``no_rate`` says that no rate can be to blame: then what was admitted with more under way
+        is doubted, since some of these may have ended there before that was known here.
+        """
         admitted = self._admitted * 0.5 ** ((now - self._faded_at) / _FADES)
         if at <= self._cut_at:  # one of the same burst
             self.most = min(self.most, max(others, math.floor(admitted) + 1.0))
             return True
         if others < 1 or others <= admitted:
+            if no_rate:
+                self._admitted, self._faded_at = 0.5 * admitted, now
             return False
         self._cut_at = now
         # Found again, when one more was tried.

@@ -211,7 +211,9 @@ class Limits:
         self._refused_held += 1
         # On their way some overtook each other: who was refused tells less than who was not.
         others = max(books.others - self._refused, self._under_way - self._refused_held)
-        was_crowded = self._crowd.refused(books.at, others, now)
+        # Headers tell of a rate that is not used up, and no other is kept.
+        no_rate = bool(told) and self._sought is None and not self._stated.paces
+        was_crowded = self._crowd.refused(books.at, others, now, no_rate=no_rate)
         self._refused += 1
         if self._seek is not None:
             self._sought = self._seek.refused(books.at, books.totals[REQUESTS], now)

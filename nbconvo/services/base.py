@@ -18,7 +18,7 @@ __all__ = ["BaseService", "Feature", "ModelInfo", "Request"]
 Feature = Literal["tools", "schema", "images", "files", "reasoning"]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request: where to, which JSON body (``None``: a GET), and headers of its own.
 

@@ -38,8 +38,10 @@ class ChatService(BaseService):
     def check(self, messages: Sequence[Message], options: Mapping[str, Any]) -> None:
         """Raise ``InputError`` for what the service does not take, options that it refuses too."""
         super().check(messages, options)
-        for name in sorted(self.traits.refused.intersection(options)):
-            if options[name] is not None and (name, options[name]) != ("n", 1):
+        if not (refused := self.traits.refused):
+            return
+        for name, value in options.items():
+            if name in refused and value is not None and (name, value) != ("n", 1):
                 raise InputError(f"{self.name} does not take {name}; leave it out")
 
     def request(

@@ -60,10 +60,10 @@ def option_fields(
         for name, value in options.items()
         if value is not None and name not in _SAID_OTHERWISE
     }
-    if options.get("stream"):
-        fields["stream"] = True
+    if stream := options.get("stream"):
+        fields[names.get("stream", "stream")] = stream
         if traits.stream_options:
-            fields["stream_options"] = {"include_usage": True}
+            fields[names.get("stream_options", "stream_options")] = {"include_usage": True}
     if _DEAR.isdisjoint(options):  # as nearly always
         return fields
     given = {name: options[name] for name in _DEAR if options.get(name) is not None}
@@ -72,7 +72,7 @@ def option_fields(
         fields[names.get("n", "n")] = given["n"]
     if tools and (parallel := given.get("parallel_tool_calls")) is not None:
         fields[names.get("parallel_tool_calls", "parallel_tool_calls")] = parallel
-    if schema is not None and "response_format" in fields:
+    if schema is not None and options.get("response_format") is not None:
         raise InputError("schema and response_format say the same in two ways; leave one out")
     return {
         **_reasoning(given.get("reasoning"), traits, service),

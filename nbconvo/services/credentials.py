@@ -16,7 +16,7 @@ __all__ = ["Credentials", "Found", "credentials"]
 _PATIENCE = 3.0  # seconds that a keyring may take; a locked one asks somebody, perhaps nobody
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """A key, and where it was found.
 
@@ -48,29 +48,23 @@ class Credentials:
     _dotenv: DotEnv = field(default_factory=DotEnv)
     _keyring: SystemKeyring = field(default_factory=SystemKeyring)
 
-    def find(
-        self, service: str, variables: Sequence[str], given: Key | None = None
-    ) -> Found | None:
+    def find(self, service: str, variables: Sequence[str]) -> Found | None:
         """Return the key of ``service``, or ``None``.
 
-        Looked for in the order: the one ``given``, what was asked for in this process, the
-        environment, ``.env`` in the working directory, the system keyring. A service without
-        ``variables`` has no key but a given one. The keyring may take :attr:`patience` seconds,
-        the first time only; see :meth:`at_hand`.
+        Looked for in the order: what was asked for in this process, the environment, ``.env`` in
+        the working directory, the system keyring. A service without ``variables`` has no key but
+        what was asked for. The keyring may take :attr:`patience` seconds, the first time only; see
+        :meth:`at_hand`.
         """
-        found = self.without_keyring(service, variables, given)
+        found = self.without_keyring(service, variables)
         if found is None and variables and (secret := self._keyring.get(service, self.patience)):
             found = Found(Key(secret), "keyring")
         if found is not None:
             remember(found.key.reveal())
         return found
 
-    def without_keyring(
-        self, service: str, variables: Sequence[str], given: Key | None = None
-    ) -> Found | None:
+    def without_keyring(self, service: str, variables: Sequence[str]) -> Found | None:
         """As :meth:`find`, without the keyring: always at once."""
-        if given is not None:
-            return Found(given, "argument")
         if (asked := self._asked.get(service)) is not None:
             return Found(asked, "asked")
         for name in variables:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from nbconvo import prices
 from nbconvo.errors import InputError, MissingKey
-from nbconvo.keys import Key
+from nbconvo.keys import Key, remember
 from nbconvo.services.checks import (
     check_headers,
     check_name,
@@ -104,7 +104,7 @@ class Endpoint:
             check_name(name)
         self.name = name or self.name
         key = checked_key(api_key)
-        self._given = None if key is None else credentials.find(self.name, (), key)
+        self._given = None if key is None else Found(key, "argument")
         url = checked_text("base_url", base_url)
         self._base_url = checked_url(url) if url else None
         self.max_requests_per_minute = max_requests_per_minute
@@ -212,10 +212,10 @@ class Endpoint:
         """
         if usage.cost is not None:
             return usage
-        price, address = self.price, self.base_url
-        if price is None and is_loopback(address):  # no list knows it
+        price = self.price
+        if price is None and not self.has_list_price:
             return usage
-        return prices.priced(usage, address, models, price)
+        return prices.priced(usage, self.base_url, models, price)
 
     @property
     def _key_variables(self) -> tuple[str, ...]:
@@ -223,7 +223,10 @@ class Endpoint:
 
     @property
     def _found_key(self) -> Found | None:
-        return self._given or credentials.find(self.name, self._key_variables)
+        if self._given is not None:
+            remember(self._given.key.reveal())  # anew each time: others may have displaced it
+            return self._given
+        return credentials.find(self.name, self._key_variables)
 
     def checked_key(self) -> Key | None:
         """Return the key, or raise ``MissingKey`` where one is needed and there is none."""

@@ -12,6 +12,7 @@ import pytest
 from nbconvo.client import Client
 from nbconvo.client.connection import proxy_for
 from nbconvo.errors import BadRequest, InputError
+from nbconvo.keys import remember
 from nbconvo.services import ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
 
@@ -219,6 +220,16 @@ async def test_the_key_goes_into_its_header_and_nowhere_else(ask: Ask, provider:
 async def test_json_is_sent_as_json(ask: Ask, provider: FakeProvider):
     await ask()
     assert provider.requests[0].headers["content-type"] == "application/json"
+
+
+async def test_a_given_key_stays_known_however_many_others_are_used(
+    ask: Ask, provider: FakeProvider
+):
+    service = ChatService(KEY, provider.base_url)
+    for number in range(100):
+        remember(f"another-secret-{number:04}")
+    provider.reply(f"it is {KEY} ok")
+    assert (await ask(service)).text == "it is [key] ok"
 
 
 async def test_without_a_key_there_is_no_authorization(ask: Ask, provider: FakeProvider):

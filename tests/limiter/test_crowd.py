@@ -50,6 +50,15 @@ def test_a_number_that_was_admitted_lately_is_not_to_blame():
     assert crowd.most == 15
 
 
+def test_what_was_admitted_is_doubted_where_no_rate_can_be_to_blame():
+    """Some that seemed to be under way then may have ended, and not been read yet."""
+    crowd = Crowd(gently=False)
+    crowd.answered(15, 0.0)
+    assert not crowd.refused(1.0, 14, 1.0, no_rate=True)
+    assert crowd.refused(1.0, 13, 1.0, no_rate=True)
+    assert crowd.most == 13
+
+
 def test_a_request_alone_is_not_too_many():
     crowd = Crowd(gently=False)
     assert not crowd.refused(1.0, 0, 1.0)

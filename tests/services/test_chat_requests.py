@@ -397,3 +397,24 @@ def test_a_service_that_lacks_a_capability_refuses_it():
 
     with pytest.raises(InputError, match="blind does not take images"):
         Blind(base_url=URL).check((user("", Attachment("image/png", PIXEL)),), {})
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+def test_any_option_can_have_another_name():
+    renamed = {"stream": "streaming", "stream_options": "so", "n": "count", "seed": "random_seed"}
+    body = sent(to=service(renamed=renamed), stream=True, n=2, seed=7)
+    del body["model"], body["messages"]
+    assert body == {
+        "streaming": True,
+        "so": {"include_usage": True},
+        "count": 2,
+        "random_seed": 7,
+    }
+
+
+def test_a_renamed_response_format_is_still_one_beside_a_schema():
+    mine = service(renamed={"response_format": "format"})
+    with pytest.raises(InputError, match="the same in two ways"):
+        sent(to=mine, schema=SCHEMA, response_format={"type": "json_object"})
