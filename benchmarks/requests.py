@@ -41,7 +41,8 @@ def measure(rounds: int) -> Table:
         f"One small chat completion; CPU time of the client's process, all its threads, as a ratio "
         f"to plain aiohttp with the standard json module, measured in turn with it; so the first "
         f"row is plain aiohttp beside itself, and shows the noise. Aims: nbconvo 0.90 and 0.85, "
-        f"`await session.ask()` with a log on disk, its reply streamed, 2.5. "
+        f"`await session.ask()` with a log on disk, its reply streamed, 2.5. HTTP alone is the "
+        f"floor: the same over its connections without limiter, retries, checks and messages. "
         f"{rounds} interleaved rounds; min / median / max.",
         ("client", *(f"{head}, {n} at once" for n in AT_ONCE for head in ("µs", "ratio"))),
         notes=missing,

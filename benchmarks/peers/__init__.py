@@ -15,6 +15,7 @@ __all__ = ["DISTRIBUTIONS", "PEERS", "Peer", "Told", "choose", "found", "peer_cl
 _PEERS = {
     "aiohttp": ("plain", "aiohttp", "requests streaming"),
     "nbconvo": ("ours", "aiohttp", "requests streaming rates"),
+    "nbconvo, HTTP alone": ("bare", "aiohttp", "requests streaming"),
     "nbconvo ask()": ("asking", "aiohttp", "requests"),
     "openai": ("openai_sdk", "openai", "requests streaming rates"),
     "anthropic": ("anthropic_sdk", "anthropic", "requests"),
