@@ -17,8 +17,8 @@ __all__ = ["measure"]
 
 _COUNT, _COLLECTED = 200, re.compile(r"Collected : (\d+)")
 # Slower by the fifty than without valgrind: chunks further apart, so that none come together.
-_STREAMS = {"one stream": ("stream-600-5", 1, 600), "50 streams": ("stream-60-200", 50, 3000),
-            "burst": ("stream-5000-0", 1, 5000)}  # fmt: skip
+_STREAMS = {"one stream": ("stream-200-5", 1, 200), "50 streams": ("stream-20-200", 50, 1000),
+            "burst": ("stream-2000-0", 1, 2000)}  # fmt: skip
 
 
 def measure(rounds: int) -> Table:
