@@ -1,4 +1,7 @@
-"""Instructions that a client runs for a request and a chunk: what no noise of a machine changes."""
+"""Instructions that a client runs for a request and a chunk: what no noise of a machine changes.
+
+Takes some 20 minutes: valgrind is slow.
+"""
 
 from __future__ import annotations
 
