@@ -142,9 +142,8 @@ class Carry:
     needed: bool = False
 
 
-@dataclass(
-    slots=True, unsafe_hash=True
-)  # a frozen one takes five times as long to make, and each chunk makes one
+# Not frozen: that takes five times as long to make, and each chunk makes one.
+@dataclass(slots=True, unsafe_hash=True)
 class Delta:
     """One streamed piece of a reply, as a value: not to be changed. ``str(delta)`` is its text.
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 __all__ = ["Usage"]
 
 
-@dataclass(
-    slots=True, unsafe_hash=True
-)  # a frozen one takes five times as long to make, and each request makes some
+# Not frozen: that takes five times as long to make, and each request makes some.
+@dataclass(slots=True, unsafe_hash=True)
 class Usage:
     """Tokens and money that requests took, as a value: not to be changed. They add up with ``+``.
 
