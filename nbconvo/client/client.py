@@ -117,6 +117,7 @@ class Client:
                 if waits:
                     yield [Delta(notice="")]  # the wait is over, the request on its way
                 response = await self._ensured().send(ready, link)
+                permit.sent_at = link.sent_at
                 if response.status >= 300:
                     failure = await failure_of(service, response, link, model)
                     refused = isinstance(failure, RateLimited)
@@ -150,7 +151,7 @@ class Client:
                 if usage is not None:
                     usage = service.priced(usage, output.model, model)
                 hold.settle(usage.cost if usage else None, used=usage is not None)
-                account.settle(permit, used if link.reached else None, usage)
+                account.settle(permit, None if link.sent_at is None else used, usage)
             yield [Delta(notice=f"{failed}; trying again in {delay:.3g} s")]
             if not isinstance(failed, RateLimited):  # else the limiter waits
                 await self._sleep(delay)

@@ -23,15 +23,17 @@ class Connections:
     """
 
     def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
         self.pool = Pool()
-        self._patience = Patience(asyncio.get_running_loop(), _given_up)
+        self._now = loop.time
+        self._patience = Patience(loop, _given_up)
 
     async def send(self, ready: Ready, link: Link) -> Response:
         """Send the request; return the response once its head has come."""
         headers = {**_JSON, **ready.headers, **ready.request.headers}
         route = self.pool.route("POST", ready.request.url, headers)
         connection = await self.pool.connect(route, ready.service.connect_timeout)
-        link.reached = True
+        link.sent_at = self._now()
         response = self.pool.send(connection, route, ready.payload, ready.more)
         self._patience.watch(link, response)
         await response.head()

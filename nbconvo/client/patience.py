@@ -33,7 +33,7 @@ class Link:
         ends_at: When it is too late for the last byte, in seconds of the event loop.
 
     Attributes:
-        reached: False when it surely never left.
+        sent_at: When it was sent, in seconds of the event loop; ``None`` if it surely never left.
         begun: Whether any of the reply has come, if only who speaks: it is paid for.
         heard: When the service was last heard of, in seconds of the event loop; infinity while
             nobody waits for it.
@@ -43,14 +43,15 @@ class Link:
         watched_by: Who gives it up.
     """
 
-    __slots__ = ("begun", "ends_at", "heard", "left", "reached", "sent", "service", "suspected",
+    __slots__ = ("begun", "ends_at", "heard", "left", "sent", "sent_at", "service", "suspected",
                  "timeout", "watched_by")  # fmt: skip
 
     def __init__(self, service: BaseService, ends_at: float = math.inf) -> None:
         self.service = service
         self.timeout = service.timeout
         self.ends_at = ends_at
-        self.reached = self.begun = False
+        self.sent_at: float | None = None
+        self.begun = False
         self.heard = math.inf
         self.suspected = -math.inf
         self.sent: Sent | None = None

@@ -8,9 +8,14 @@ from collections.abc import Callable
 
 __all__ = ["Alarm"]
 
+_BUSY = 0.05  # seconds; timers are late by less, and services are patient with that
+
 
 class Alarm:
     """Calls ``ring`` at the earliest moment that was asked for, and perhaps too early.
+
+    It is told whether it is so late that the event loop was busy with something else since the
+    alarm was set.
 
     Whoever is rung looks again and sets it anew, so an alarm that is set already and rings
     sooner is left alone: to move it would cost more than the needless look.
@@ -18,7 +23,7 @@ class Alarm:
 
     __slots__ = ("_at", "_ring", "_timer")
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[bool], None]) -> None:
         self._ring = ring
         self._timer: asyncio.TimerHandle | None = None
         self._at = math.inf
@@ -29,7 +34,7 @@ class Alarm:
         if self._timer is None or at < self._at:
             self.stop()
             self._at = at
-            self._timer = loop.call_later(delay, self._go)
+            self._timer = loop.call_later(delay, self._go, loop, max(delay, _BUSY))
 
     def stop(self) -> None:
         """Don't ring."""
@@ -37,6 +42,6 @@ class Alarm:
             self._timer.cancel()
             self._timer = None
 
-    def _go(self) -> None:
+    def _go(self, loop: asyncio.AbstractEventLoop, most: float) -> None:
         self._timer = None
-        self._ring()
+        self._ring(loop.time() - self._at > most)

@@ -38,7 +38,7 @@ class Allowance:
         delay = 0.0
         # Every request comes through here.
         if (bucket := self.bucket) is not None:
-            delay = bucket.delay(amount + self.reserve, now, ahead)
+            delay = bucket.delay(amount, now, ahead, self.reserve)
         if (window := self.window) is not None and amount:
             wait = window.delay(amount, now, ahead)
             return wait if wait > delay else delay

@@ -55,6 +55,8 @@ class Permit:
         bulk: The bulk work that it belongs to; ``None`` for what a person waits for.
         model: The model that it asks; services limit each apart.
         at: When it was given, in seconds of the limiter's clock.
+        sent_at: When the request was sent, if whoever sent it says so before its reply is
+            observed; a connection may have had to be opened first.
     """
 
     tokens: int
@@ -63,6 +65,7 @@ class Permit:
     bulk: Hashable = None
     model: str | None = None
     at: float = 0.0
+    sent_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

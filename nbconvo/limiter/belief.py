@@ -100,7 +100,7 @@ class Belief:
             self._become_bucket(now)
         if told.reset is not None:
             self._look_at_reset(told.reset, told.grain, remaining, sent.at, now)
-        self._marks.came(now - sent.at)
+        self._marks.came(sent.late)
         if sent.at < self._newest - _STALE:
             return
         newest, self._newest = self._newest, max(self._newest, sent.at)
@@ -130,8 +130,9 @@ class Belief:
         else:
             rate = self.allowance.bucket.rate if self.allowance.bucket is not None else 0.0
             # What came back since long ago may have gone to others, of whom nothing is known yet,
-            # but what was sent since is not known to be refused either.
-            passed = now - sent.at
+            # but what was sent since is not known to be refused either. It came in a while after it
+            # was sent.
+            passed = max(0.0, now - sent.at - self._marks.lag)
             believed = remaining - sent.since + rate * min(passed, _UNSEEN)
             if passed > _UNSEEN:
                 believed = max(believed, 0.0)

@@ -114,18 +114,19 @@ class Beliefs:
                 self._by_name[one.name] = belief
                 changed = True
             before = belief.limit, belief.seconds
-            belief.observe(one, self._sent(one.name, belief, books, last), now)
+            belief.observe(one, self._sent(one.name, belief, books, last, now), now)
             changed = changed or before != (belief.limit, belief.seconds)
         return changed
 
-    def _sent(self, name: str, belief: Belief, books: Books, last: bool) -> Sent:
+    def _sent(self, name: str, belief: Belief, books: Books, last: bool, now: float) -> Sent:
         counts = belief.allowance.counts
         place = list(self._by_name).index(name)
         since = self._totals[counts] - books.before[counts] - books.amounts[counts]
         if counts == OUTPUT:  # of what is under way nothing was counted yet
             since = self._owed
         return Sent(
-            at=books.at,
+            at=(at := books.left_at(now)),
+            late=at - books.at,
             mark=books.marks[place] if place < len(books.marks) else None,
             amount=books.amounts[counts],
             total=books.totals[counts],

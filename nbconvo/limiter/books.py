@@ -39,12 +39,17 @@ class Books(Permit):
     ) -> None:
         # Every request comes through here, and what super() would add is a third of it.
         self.tokens, self.first, self.output, self.bulk, self.at = tokens, first, output, bulk, 0.0
-        self.model = model
+        self.model, self.sent_at = model, None
         self.amounts: Amounts = (1.0, tokens, tokens - output, output)
         self.before = self.totals = self.in_all = self.unused = NOTHING
         self.marks: tuple[Mark, ...] = ()
         self.answered = self.refused = self.explained = False
         self.number = self.others = self.others_before = 0
+
+    def left_at(self, now: float) -> float:
+        """Return when it was sent, whose reply comes ``now``; else when it was let go."""
+        sent_at = self.sent_at
+        return sent_at if sent_at is not None and self.at < sent_at <= now else self.at
 
     def used(self, tokens: int | None, output: int | None) -> Amounts:
         """Return what it took: so many tokens, if known those of the reply; ``None``: nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 __all__ = ["Bucket"]
 
 
@@ -17,35 +19,46 @@ class Bucket:
         rate: Refill per second; above 0.
         capacity: The most that it holds; above 0.
         full_at: When it will be full, in seconds of the limiter's clock.
+
+    Attributes:
+        full_until: When it was full last, if something was taken since.
     """
 
-    __slots__ = ("capacity", "full_at", "rate")
+    __slots__ = ("capacity", "full_at", "full_until", "rate")
 
     def __init__(self, rate: float, capacity: float, full_at: float) -> None:
         self.rate = rate
         self.capacity = capacity
         self.full_at = full_at
+        self.full_until = -math.inf
 
     def level(self, now: float) -> float:
         """Return how much it holds; below 0 is a debt."""
         missing = self.full_at - now
         return self.capacity - missing * self.rate if missing > 0.0 else self.capacity
 
-    def delay(self, amount: float, now: float, ahead: float = 0.0) -> float:
+    def delay(self, amount: float, now: float, ahead: float = 0.0, reserve: float = 0.0) -> float:
         """Return the seconds until ``amount`` may be taken; 0 or less when it may be now.
 
-        ``ahead`` is what others will have taken by then.
+        ``ahead`` is what others will have taken by then, ``reserve`` what is to be left.
         """
         full_at = self.full_at
         if ahead:
             full_at = max(full_at, now) + ahead / self.rate
         spare = self.capacity - amount
-        return full_at - now - (spare / self.rate if spare > 0.0 else 0.0)
+        return full_at - now - ((spare if spare > 0.0 else 0.0) - reserve) / self.rate
 
     def take(self, amount: float, now: float) -> None:
         """Take ``amount``, into debt if need be."""
-        full_at = self.full_at
-        self.full_at = (full_at if full_at > now else now) + amount / self.rate
+        if self.full_at <= now:
+            self.full_at = self.full_until = now
+        self.full_at += amount / self.rate
+
+    def postpone(self, since: float, now: float) -> None:
+        """Take only now what was taken when it was full, if that was after ``since``."""
+        if self.full_until > since:
+            self.full_at += now - self.full_until
+            self.full_until = now
 
     def give_back(self, amount: float) -> None:
         """Put ``amount`` back; what does not fit is lost."""

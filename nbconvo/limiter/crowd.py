@@ -6,7 +6,7 @@ import math
 
 __all__ = ["Crowd"]
 
-_BEGIN, _DOUBLE = 16.0, 0.2  # under way at first, and the seconds in which they become double
+_BEGIN, _DOUBLE = 16.0, 0.15  # under way at first, and the seconds in which they become double
 _ENOUGH = 4096.0  # so many are as good as any number
 _LOOK, _LONGEST_LOOK = 1.0, 60.0  # seconds until one more is tried
 _FADES = 300.0  # seconds in which what was admitted comes to count half

@@ -82,6 +82,11 @@ class Ledger:
         second = self.held[permit] = int(now)
         self.counted.sent(second, permit)
 
+    def postpone(self, since: float, now: float) -> None:
+        """Note that whatever was let go after ``since`` is sent only now."""
+        for pace in self.stated.paces.values():
+            pace.bucket.postpone(since, now)
+
     def observe(self, permit: Books, told: Sequence[Told], *, refused: bool, now: float) -> None:
         """Learn from the reply to a request that is in flight."""
         limits = self._limits[permit.model]

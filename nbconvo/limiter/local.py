@@ -65,7 +65,8 @@ class LocalLimiter:
         self._lanes = Lanes()
         self._forgotten: weakref.WeakSet[Books] = weakref.WeakSet()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._alarm = Alarm(self._wake)
+        self._alarm = Alarm(self._ring)
+        self._rang_at = -math.inf
         self._next_at = -math.inf
         self.set_limits(
             max_requests_per_minute=max_requests_per_minute,
@@ -246,6 +247,14 @@ class LocalLimiter:
             self._alarm.set(self._loop, max(soonest, _TOGETHER))
         else:
             self._alarm.stop()
+
+    def _ring(self, was_busy: bool) -> None:
+        """Admit whose turn it is; what was let go while the loop was busy is sent only now."""
+        now = self._clock()
+        if was_busy:
+            self._ledger.postpone(self._rang_at, now)
+        self._rang_at = now
+        self._wake()
 
     def _refuse_larger(self, refused: Books) -> None:
         """Refuse who waits with a request as large as one that the service never admits."""

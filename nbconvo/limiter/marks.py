@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -51,7 +50,8 @@ class Sent:
     """The request whose reply tells something.
 
     Attributes:
-        at: When it went.
+        at: When it was sent.
+        late: How many seconds after it was let go.
         mark: What was believed then; ``None`` if nothing was that can be compared.
         amount: What it took.
         total: What all requests took until then, itself included.
@@ -62,6 +62,7 @@ class Sent:
     """
 
     at: float
+    late: float
     mark: Mark | None
     amount: float
     total: float
@@ -75,15 +76,14 @@ class Marks:
     """The marks of one limit: of those requests that may be on their way, and how long that is.
 
     Attributes:
-        lag: Seconds that some take longer on their way than the fastest.
+        lag: Seconds that some take longer on their way, from their leave on, than others.
     """
 
-    __slots__ = ("_epoch", "_fastest", "_kept", "lag")
+    __slots__ = ("_epoch", "_kept", "lag")
 
     def __init__(self) -> None:
         self._epoch = 0
         self._kept: deque[Mark] = deque()
-        self._fastest = math.inf
         self.lag = 2.0 * TOGETHER
 
     def mark(self, amount: float, left: float, burst: float, now: float) -> Mark:
@@ -121,13 +121,9 @@ class Marks:
         """Return ``mark`` if it can be compared with what is believed now."""
         return mark if mark is not None and mark.epoch == self._epoch else None
 
-    def came(self, passed: float) -> None:
-        """Learn how long requests are on their way: a reply came after ``passed`` seconds.
-
-        The fastest shows what of this is not the way.
-        """
-        self._fastest = min(self._fastest, passed)
-        self.lag = max(2.0 * TOGETHER, 0.99 * self.lag, min(passed - self._fastest, _MOST_LAG))
+    def came(self, late: float) -> None:
+        """Learn how long requests are on their way: one was sent ``late``, so many seconds."""
+        self.lag = max(2.0 * TOGETHER, 0.99 * self.lag, min(2.0 * TOGETHER + late, _MOST_LAG))
 
     def begin_anew(self, *, raised: float | None = None) -> None:
         """Let no later mark be compared with those so far.

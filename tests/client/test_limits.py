@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
 from nbconvo import tokens
 from nbconvo.budget import Budget
 from nbconvo.client import Client
+from nbconvo.client.http import Pool
 from nbconvo.errors import BudgetExceeded, NbConvoError, RateLimited, RequestTooLarge
+from nbconvo.limiter import Permit
 from nbconvo.services import ChatService
 from nbconvo.testing import FakeProvider
 from nbconvo.testing.limits import Limit, Limits
@@ -160,6 +163,27 @@ async def test_a_wait_for_the_rate_is_told_in_seconds(
     await ask(service)
     async with aclosing(client.stream(service, QUESTION, "m", {})) as batches:
         assert (await anext(batches))[0].notice == "waiting 30 s: the limit of fake is reached"
+
+
+async def test_the_limiter_is_told_when_a_request_was_sent(
+    ask: Ask, client: Client, service: ChatService, monkeypatch: pytest.MonkeyPatch
+):
+    late: list[float] = []
+    limiter, connect = client.limiter(service), Pool.connect
+    observe = limiter.observe
+
+    async def slowly(*given: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return await connect(*given)
+
+    def observing(permit: Permit, *given: Any, **told: Any) -> None:
+        late.append((permit.sent_at or 0.0) - permit.at)
+        observe(permit, *given, **told)
+
+    monkeypatch.setattr(Pool, "connect", slowly)
+    monkeypatch.setattr(limiter, "observe", observing)
+    await ask()
+    assert 0.05 <= late[0] < 1.0
 
 
 async def test_reservations_follow_the_replies_so_far(

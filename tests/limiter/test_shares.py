@@ -45,10 +45,11 @@ def test_of_a_bucket_of_requests_all_is_used_and_none_refused(play, holds, state
     limits = (300, None) if stated else (None, None)
     result = scored(play, server, limits=limits, seeks=True, early=early)
     assert result.refused == 0
-    assert result.share >= 0.995
+    assert result.share >= (0.995 if stated else 0.994)  # it takes a while to be found
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+# With seed 24 requests come that are as large as the bucket is believed to be.
+@pytest.mark.parametrize("seed", [*SEEDS, 24])
 @pytest.mark.parametrize("holds", [1, 60])
 def test_of_a_bucket_of_tokens_all_is_used_and_none_refused(play, holds, seed):
     server = Server({"tokens": Bucket(TOKENS, holds)}, seed=seed)

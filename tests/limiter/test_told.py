@@ -11,7 +11,7 @@ import pytest
 
 from nbconvo.errors import RateLimited, RequestTooLarge
 from nbconvo.limiter import LocalLimiter
-from nbconvo.services.limits import LimitTold
+from nbconvo.services.limits import LimitTold, limits_told
 
 sys.path.insert(0, str(Path(__file__).parent))
 from model import Bucket, Fixed, Server, Sliding, score  # beside this file
@@ -152,6 +152,45 @@ def test_a_loop_that_was_blocked_for_5_seconds_does_not_flood_the_server(play, h
         await blocking
         assert result.answered == 500
         assert result.refused == 0
+
+    play(scene)
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_what_goes_just_before_the_loop_is_busy_counts_from_when_it_is_sent(play, headers):
+    async def scene():
+        limiter = local(1_200)
+        loop = asyncio.get_running_loop()
+        server = Server({"requests": Bucket(1_200, 1)}, headers=headers)
+
+        async def ask():
+            permit = await limiter.acquire(1)
+            await asyncio.sleep(0)
+            permit.sent_at = loop.time()
+            status, told = server.admit({"requests": 1.0}, loop.time())
+            await asyncio.sleep(0.4)
+            limiter.observe(permit, limits_told(told), refused=status == 429)
+            limiter.settle(permit, 1)
+
+        asks = [asyncio.create_task(ask()) for _ in range(100)]
+        loop.call_soon(loop.pass_time, 0.6)  # those that may go have not been sent yet
+        await asyncio.gather(*asks)
+        assert (server.refused, len(asks)) == (0, 100)
+        if headers:
+            assert loop.time() - 1_000.6 < 0.4 + 81 / 20 + 0.1
+
+    play(scene)
+
+
+def test_a_request_of_all_that_is_believed_to_fit_waits_for_the_reserve_too(play):
+    async def scene():
+        limiter = local()
+        await tell(limiter, LimitTold("tokens", "tokens", 60_000, 999, 0.001), used=1)
+        await asyncio.sleep(10)
+        began = asyncio.get_running_loop().time()
+        permits = [await limiter.acquire(1_000) for _ in range(3)]
+        waits = [permit.at - began for permit in permits]
+        assert waits == pytest.approx([0.0, 1.03, 2.06], abs=0.01)
 
     play(scene)
 
