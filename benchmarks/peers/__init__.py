@@ -10,12 +10,14 @@ from benchmarks.table import installed
 
 __all__ = ["DISTRIBUTIONS", "PEERS", "Peer", "Told", "choose", "found", "peer_class"]
 
-# The name of a peer: the module with its class ``Client``, the distribution that it needs, and
-# the tables that it takes part in.
+# The name of a peer: the module with its class ``Client``, or the class itself; the distribution
+# that it needs; and the tables that it takes part in.
 _PEERS = {
     "aiohttp": ("plain", "aiohttp", "requests streaming"),
     "nbconvo": ("ours", "aiohttp", "requests streaming rates"),
     "nbconvo, HTTP alone": ("bare", "aiohttp", "requests streaming"),
+    "aiohttp, streamed": ("plain.Streamed", "aiohttp", "requests"),
+    "nbconvo, streamed": ("ours.Streamed", "aiohttp", "requests"),
     "nbconvo ask()": ("asking", "aiohttp", "requests"),
     "openai": ("openai_sdk", "openai", "requests streaming rates"),
     "anthropic": ("anthropic_sdk", "anthropic", "requests"),
@@ -32,7 +34,8 @@ DISTRIBUTIONS = tuple(dict.fromkeys(needs for _, needs, _ in _PEERS.values()))
 
 def peer_class(name: str) -> type[Peer]:
     """Return the adapter of a peer that is installed."""
-    client: type[Peer] = import_module(f"benchmarks.peers.{_PEERS[name][0]}").Client
+    module, _, own = _PEERS[name][0].partition(".")
+    client: type[Peer] = getattr(import_module(f"benchmarks.peers.{module}"), own or "Client")
     return client
 
 

@@ -21,6 +21,8 @@ class Told:
 class Peer:
     """A client of one server; subclasses define what the tables that they take part in need.
 
+    One that can only stream asks for a whole reply so.
+
     Args:
         url: The address of the server, such as ``http://127.0.0.1:40123/v1``.
         told: The limits that it is to keep.
@@ -32,7 +34,7 @@ class Peer:
 
     async def ask(self, model: str, text: str, max_tokens: int) -> str:
         """Ask for a whole reply and return its text, within the limits, as often as it takes."""
-        raise NotImplementedError
+        return "".join([piece async for piece in self.stream(model, text)])
 
     def stream(self, model: str, text: str) -> AsyncIterator[str]:
         """Ask for a stream, and yield the text of each delta as it comes."""

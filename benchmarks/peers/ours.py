@@ -10,7 +10,7 @@ from nbconvo.client import Client as OurClient
 from nbconvo.messages import Message
 from nbconvo.services import ChatService
 
-__all__ = ["Client", "service"]
+__all__ = ["Client", "Streamed", "service"]
 
 
 def service(url: str, told: Told) -> ChatService:
@@ -49,3 +49,9 @@ class Client(Peer):
 
     async def close(self) -> None:
         await self._client.close()
+
+
+class Streamed(Client):
+    """A whole reply is put together from a stream."""
+
+    ask = Peer.ask

@@ -10,7 +10,7 @@ import aiohttp
 
 from benchmarks.peers.base import KEY, Peer, Told
 
-__all__ = ["Client", "Http"]
+__all__ = ["Client", "Http", "Streamed"]
 
 
 def _body(model: str, text: str, **more: Any) -> dict[str, Any]:
@@ -65,3 +65,9 @@ class Client(Peer):
 
     async def close(self) -> None:
         await self._http.close()
+
+
+class Streamed(Client):
+    """A whole reply is put together from a stream."""
+
+    ask = Peer.ask

@@ -70,7 +70,14 @@ def test_who_went_before_one_that_asked_earlier(order: list[int], count: int):
 def test_a_peer_that_is_not_installed_is_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("benchmarks.peers.installed", lambda name: name == "aiohttp" or None)
     there, missing = found("requests")
-    assert there == ["aiohttp", "nbconvo", "nbconvo, HTTP alone", "nbconvo ask()"]
+    assert there == [
+        "aiohttp",
+        "nbconvo",
+        "nbconvo, HTTP alone",
+        "aiohttp, streamed",
+        "nbconvo, streamed",
+        "nbconvo ask()",
+    ]
     assert "openai is left out: openai is not installed." in missing
     assert len(there) + len(missing) < len(PEERS)
 
