@@ -58,12 +58,18 @@ class Output:
     @property
     def usage(self) -> Usage | None:
         """What the reply took, as its service told last."""
-        return next((delta.usage for delta in reversed(self.came) if delta.usage), None)
+        for delta in reversed(self.came):
+            if delta.usage is not None:
+                return delta.usage
+        return None
 
     @property
     def model(self) -> str | None:
         """The model that answers, as the service names it."""
-        return next((delta.model for delta in reversed(self.came) if delta.model), None)
+        for delta in reversed(self.came):
+            if delta.model:
+                return delta.model
+        return None
 
     def __bool__(self) -> bool:
         """Whether there is anything to read in it."""

@@ -8,28 +8,17 @@ import time
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 
+from nbconvo.errors import RateLimited, RequestTooLarge
 from nbconvo.limiter.alarm import Alarm
 from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit, Told
 from nbconvo.limiter.books import Books
 from nbconvo.limiter.lane import Turn
 from nbconvo.limiter.lanes import Lanes
 from nbconvo.limiter.ledger import Ledger
-from nbconvo.limiter.limits import Limits
-from nbconvo.limiter.refusals import (
-    paused,
-    refuse,
-    too_large,
-    too_large_for_service,
-    used_up,
-)
+from nbconvo.limiter.queue import TICK, TOGETHER, Queue
+from nbconvo.limiter.refusals import paused, too_large, too_large_for_service
 
 __all__ = ["LocalLimiter"]
-
-_STALE = 60.0  # seconds after which the word of a service is doubted, if it means hours
-_TICK = 1e-6
-"""Seconds that a request may go early: the rounding of a timer must not cost another round."""
-_TOGETHER = 0.002
-"""Seconds within which several are let go by one round of the event loop, by no other timer."""
 
 
 class LocalLimiter:
@@ -62,7 +51,7 @@ class LocalLimiter:
         self.name = name
         self._clock = clock
         self._ledger = Ledger(seeks=seeks)
-        self._lanes = Lanes()
+        self._queue = Queue(self._ledger, name)
         self._forgotten: weakref.WeakSet[Books] = weakref.WeakSet()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm = Alarm(self._ring)
@@ -91,10 +80,7 @@ class LocalLimiter:
         now = self._clock()
         self._ledger.state(max_requests_per_minute, max_tokens_per_minute, max_concurrent, now)
         self._max_tokens = max_tokens_per_minute
-        if (most := max_tokens_per_minute) is not None:
-            for turn, permit in self._lanes:
-                if permit.tokens > most:
-                    refuse(turn, too_large(self.name, permit.tokens, most))
+        self._queue.refuse(self._too_large)
         self._wake()
 
     async def acquire(
@@ -114,23 +100,21 @@ class LocalLimiter:
             RateLimited: If more than ``LONGEST_WAIT`` seconds are left of a pause, or until a
                 limit of an hour or longer allows it.
         """
-        if self._max_tokens is not None and tokens > self._max_tokens:
-            raise too_large(self.name, tokens, self._max_tokens)
-        now, limits = self._clock(), self._ledger.limits(model)
-        if (left := limits.paused_until - now) > LONGEST_WAIT:
-            raise paused(self.name, left)
         permit = Books(tokens, first, output, bulk, model)
-        if (limit := limits.exceeded(permit.amounts)) is not None:
-            raise too_large_for_service(self.name, tokens, limit)
+        now, limits = self._clock(), self._ledger.limits(model)
+        error = self._too_large(permit) or self._paused(permit) or self._never(permit)
+        if error is not None:
+            raise error
         self._adopt_loop()
-        if not self._lanes and limits.has_room and self._ledger.has_place():
+        lanes = self._queue.lanes
+        if not lanes and limits.has_room and self._ledger.has_place():
             limits.refresh(now)
-            if limits.delay(permit.amounts, now) <= _TICK:
-                self._grant(permit, limits, now)
+            if limits.delay(permit.amounts, now) <= TICK:
+                self._queue.grant(permit, limits, now)
                 return permit
         turn: Turn = asyncio.get_running_loop().create_future()
-        is_next = self._lanes.clear_for(permit)
-        self._lanes.join(turn, permit)
+        is_next = lanes.clear_for(permit)
+        lanes.join(turn, permit)
         try:
             if is_next:
                 self._wake()
@@ -145,9 +129,9 @@ class LocalLimiter:
         if books not in self._ledger.held:
             return
         self._ledger.observe(books, told, refused=refused, now=self._clock())
-        if self._lanes:
-            if refused:
-                self._refuse_larger(books)
+        if self._queue.lanes:
+            if refused and self._never(books):
+                self._queue.refuse(self._never)
             self._wake()
 
     def settle(self, permit: Permit, tokens: int | None, output: int | None = None) -> None:
@@ -160,7 +144,7 @@ class LocalLimiter:
         freed = self._ledger.settle(books, tokens, output, self._clock())
         if freed is None and books not in self._forgotten:  # whose loop was closed meanwhile
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
-        if freed and self._lanes:
+        if freed and self._queue.lanes:
             self._wake()
 
     def pause(self, seconds: float, permit: Permit | None = None) -> None:
@@ -172,9 +156,7 @@ class LocalLimiter:
         """
         now = self._clock()
         self._ledger.pause(now + seconds, None if permit is None else _books(permit))
-        for turn, waiting in self._lanes:
-            if (left := self._ledger.limits(waiting.model).paused_until - now) > LONGEST_WAIT:
-                refuse(turn, paused(self.name, left))
+        self._queue.refuse(self._paused)
         self._wake()
 
     def wait(self, tokens: int, model: str | None = None) -> float:
@@ -187,14 +169,14 @@ class LocalLimiter:
         limits = self._ledger.seen(model)
         if not self._ledger.has_place() or limits.is_crowded:
             return math.inf
-        requests, before = self._lanes.before_an_ask(model)
+        requests, before = self._queue.lanes.before_an_ask(model)
         ahead = (float(requests), float(before), float(before), 0.0)
         delay = limits.delay((1.0, tokens, tokens, 0.0), self._clock(), ahead)
-        return delay if delay > _TICK else 0.0
+        return delay if delay > TICK else 0.0
 
     def usage(self) -> LimiterUsage:
         """Return a snapshot; cheap, and safe from any thread."""
-        now, queued = self._clock(), len(self._lanes)
+        now, queued = self._clock(), len(self._queue.lanes)
         next_in = max(0.0, self._next_at - now) if queued else 0.0
         return self._ledger.usage(now, queued=queued, next_in=next_in)
 
@@ -202,49 +184,37 @@ class LocalLimiter:
         """Return the requests sent in each 5 s of the last 5 minutes, oldest first."""
         return self._ledger.counted.history(int(self._clock()))
 
-    def _grant(self, permit: Books, limits: Limits, now: float) -> None:
-        self._lanes.went(permit, limits.cost)
-        self._ledger.grant(permit, now)
+    def _too_large(self, permit: Books) -> RequestTooLarge | None:
+        most = self._max_tokens
+        if most is None or permit.tokens <= most:
+            return None
+        return too_large(self.name, permit.tokens, most)
+
+    def _paused(self, permit: Books) -> RateLimited | None:
+        left = self._ledger.limits(permit.model).paused_until - self._clock()
+        return paused(self.name, left) if left > LONGEST_WAIT else None
+
+    def _never(self, permit: Books) -> RequestTooLarge | None:
+        """Return why the service admits no request as large as this, if it has shown that."""
+        limit = self._ledger.limits(permit.model).exceeded(permit.amounts)
+        return None if limit is None else too_large_for_service(self.name, permit.tokens, limit)
 
     def _abandon(self, turn: Turn, permit: Books) -> None:
         """Give back all that a waiter held: its place, or the permit that it was just given."""
-        if self._lanes.leave(turn, permit):
+        if self._queue.lanes.leave(turn, permit):
             self._wake()
         elif turn.done() and not turn.cancelled() and turn.exception() is None:
             self.settle(permit, None)
 
     def _wake(self) -> None:
-        """Admit those whose turn it is, in order, and set the timer for the next."""
+        """Admit those whose turn it is, and set the timer for the next."""
         if self._loop is not None and self._loop.is_closed():
             self._forget_loop()
         now = self._clock()
-        for model in self._lanes.models:
-            self._ledger.limits(model).refresh(now)
-        passed: set[str | None] = set()  # models whose own limits are reached
-        soonest = math.inf
-        while (head := self._lanes.head(passed)) is not None:
-            turn, permit = head
-            if not turn.done():
-                limits = self._ledger.limits(permit.model)
-                delay = self._delay(limits, permit, now)
-                if delay <= _TICK and not limits.has_room:
-                    delay = max(limits.has_room_in(now), _TOGETHER)
-                if delay > _TICK:
-                    if not self._goes_on_without(turn, limits, permit, now):
-                        soonest = min(soonest, delay)
-                        if self._ledger.stated.delay(permit.amounts, now) > _TICK:
-                            break  # before those of other models, whom the same holds up
-                        passed.add(permit.model)
-                        continue
-                elif not self._ledger.has_place():
-                    break
-                else:
-                    self._grant(permit, limits, now)
-                    turn.set_result(permit)
-            self._lanes.leave(turn, permit)
+        soonest = self._queue.admit(now)
         self._next_at = now + (0.0 if soonest == math.inf else soonest)
         if soonest < math.inf and self._loop is not None:
-            self._alarm.set(self._loop, max(soonest, _TOGETHER))
+            self._alarm.set(self._loop, max(soonest, TOGETHER))
         else:
             self._alarm.stop()
 
@@ -256,35 +226,6 @@ class LocalLimiter:
         self._rang_at = now
         self._wake()
 
-    def _refuse_larger(self, refused: Books) -> None:
-        """Refuse who waits with a request as large as one that the service never admits."""
-        limits = self._ledger.limits(refused.model)
-        if limits.exceeded(refused.amounts) is None:
-            return
-        for turn, waiting in self._lanes:
-            limit = limits.exceeded(waiting.amounts)
-            if limit is not None and waiting.model == refused.model:
-                refuse(turn, too_large_for_service(self.name, waiting.tokens, limit))
-
-    def _delay(self, limits: Limits, permit: Books, now: float) -> float:
-        delay = limits.delay(permit.amounts, now)
-        return 0.0 if delay > _TICK and self._is_tried(limits, permit, now) else delay
-
-    def _is_tried(self, limits: Limits, permit: Books, now: float) -> bool:
-        """Return whether a person's lone ask goes although a limit of hours seems used up.
-
-        What was told a while ago may have been wrong: only a reply can tell.
-        """
-        alone = permit.bulk is None and not self._ledger.held and now - limits.told_at >= _STALE
-        return alone and limits.hopeless(permit.amounts, now) is not None
-
-    def _goes_on_without(self, turn: Turn, limits: Limits, permit: Books, now: float) -> bool:
-        """Refuse one who would have to wait for hours; return whether it is so."""
-        if (wait := limits.hopeless(permit.amounts, now)) is None:
-            return False
-        refuse(turn, used_up(self.name, wait))
-        return True
-
     def _adopt_loop(self) -> None:
         try:
             loop = asyncio.get_running_loop()
@@ -293,13 +234,13 @@ class LocalLimiter:
         if self._loop is not loop:
             if self._loop is not None and self._loop.is_closed():
                 self._forget_loop()
-            elif self._lanes:
+            elif self._queue.lanes:
                 raise RuntimeError("a limiter with a queue cannot be asked from another event loop")
             self._loop = loop
 
     def _forget_loop(self) -> None:
         self._alarm.stop()
-        self._lanes = Lanes()
+        self._queue.lanes = Lanes()
         self._loop = None
         for permit in tuple(self._ledger.held):  # whoever had these will not settle them
             self.settle(permit, None)

@@ -350,7 +350,7 @@ class Books(RuleBasedStateMachine):
         for permit in self.held:
             self.limiter.settle(permit, None)
         usage = self.limiter.usage()
-        assert (usage.in_flight, usage.queued, len(self.limiter._lanes._tokens)) == (0, 0, 0)
+        assert (usage.in_flight, usage.queued, len(self.limiter._queue.lanes._tokens)) == (0, 0, 0)
         self.loop.close()
 
 
