@@ -55,8 +55,8 @@ class Permit:
         bulk: The bulk work that it belongs to; ``None`` for what a person waits for.
         model: The model that it asks; services limit each apart.
         at: When it was given, in seconds of the limiter's clock.
-        sent_at: When the request was sent, if whoever sent it says so before its reply is
-            observed; a connection may have had to be opened first.
+        sent_at: When the request was sent, by the same clock, if whoever sent it says so before
+            its reply is observed; a connection may have had to be opened first.
     """
 
     tokens: int

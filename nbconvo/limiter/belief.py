@@ -8,7 +8,7 @@ from collections import deque
 from nbconvo.limiter.allowance import OUTPUT, REQUESTS, Allowance
 from nbconvo.limiter.base import Told
 from nbconvo.limiter.bucket import Bucket
-from nbconvo.limiter.marks import Mark, Marks, Sent
+from nbconvo.limiter.marks import MOST_LAG, TOGETHER, Mark, Marks, Sent
 from nbconvo.limiter.others import JITTER, Others
 from nbconvo.limiter.window import Window
 
@@ -19,6 +19,7 @@ _SAMPLES = 4  # so many in a row must tell more before more is believed
 _BURST = 2.0  # seconds of refill; if so much goes together, the last of it may take long
 _STALE = 0.25  # seconds; what was sent so much earlier than another reply's request tells nothing
 _UNSEEN = 2.0  # seconds of refill that are counted before any of it was measured
+_LONGER = 0.1  # seconds
 _SOON, _LITTLE = 0.05, 0.1  # parts of a window and of its limit
 _VOTES = 3  # so many comparisons in a row show that a bucket is a window after all
 _WINDOWS = (1.0, 10.0, 60.0, 3600.0, 86400.0, 2592000.0)
@@ -53,7 +54,8 @@ class Belief:
         self.hopeless = math.inf
         self._decided = False
         self._correction = 0.0
-        self._offsets: deque[float] = deque(maxlen=_SAMPLES)
+        # How much more was left than was believed at least, and when that was.
+        self._offsets: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
         self._marks = Marks()
         self._newest = -math.inf
         self._least = math.inf  # that was told since none was on its way
@@ -107,6 +109,8 @@ class Belief:
         ended = False
         if (window := self.allowance.window) is not None:
             window.lag = max(window.lag, self._marks.lag)
+            if sent.refused:  # it overtook others that have to come back first
+                window.lag = min(window.lag + _LONGER, MOST_LAG)
             ended = newest < window.ended <= sent.at
             self._look_at_end(window, told.reset, remaining, sent, now, ended=ended)
         if (bucket := self.allowance.bucket) is not None:
@@ -125,6 +129,7 @@ class Belief:
         mark, offsets = self._marks.comparable(sent.mark), self._offsets
         if mark is not None:
             least, most = remaining - (mark.high - sent.amount), remaining - mark.lowest()
+            then = mark.at
         elif offsets:  # it says less than those that can be compared
             return
         else:
@@ -132,22 +137,29 @@ class Belief:
             # What came back since long ago may have gone to others, of whom nothing is known yet,
             # but what was sent since is not known to be refused either. It came in a while after it
             # was sent.
-            passed = max(0.0, now - sent.at - self._marks.lag)
+            passed = max(0.0, now - sent.at - 2.0 * TOGETHER)
             believed = remaining - sent.since + rate * min(passed, _UNSEEN)
             if passed > _UNSEEN:
                 believed = max(believed, 0.0)
             least = most = believed - (self.allowance.level(now) - self._correction)
+            then = now
             at_once = True
         if at_once:
             offsets.clear()
-        offsets.append(least)
+        offsets.append((least, then))
         if self._correction > most:
             change = most - self._correction
         elif at_once or len(offsets) == _SAMPLES:
-            change = max(0.0, min(offsets) - self._correction)
+            change = max(0.0, min(map(self._still_more, offsets)) - self._correction)
         else:
             return
         self._correction += self._shift(change, sent, now)
+
+    def _still_more(self, offset: tuple[float, float]) -> float:
+        """Return how much more is left now, without what has come back here too since then."""
+        more, then = offset
+        window = self.allowance.window
+        return more if window is None else more - window.back_since(then)
 
     def _believe_least(self, sent: Sent, now: float) -> None:
         """Believe the least that was told, since none is on its way that it may leave out.

@@ -124,8 +124,9 @@ class Beliefs:
         since = self._totals[counts] - books.before[counts] - books.amounts[counts]
         if counts == OUTPUT:  # of what is under way nothing was counted yet
             since = self._owed
+        at = books.left_at(now)
         return Sent(
-            at=(at := books.left_at(now)),
+            at=at,
             late=at - books.at,
             mark=books.marks[place] if place < len(books.marks) else None,
             amount=books.amounts[counts],

@@ -6,6 +6,8 @@ import math
 
 __all__ = ["Bucket"]
 
+_ROUNDING = 0.002  # of an amount as large as all that fits: its capacity was told in whole numbers
+
 
 class Bucket:
     """A quantity of which ``rate`` comes back each second, until it holds ``capacity``.
@@ -40,13 +42,16 @@ class Bucket:
     def delay(self, amount: float, now: float, ahead: float = 0.0, reserve: float = 0.0) -> float:
         """Return the seconds until ``amount`` may be taken; 0 or less when it may be now.
 
-        ``ahead`` is what others will have taken by then, ``reserve`` what is to be left.
+        ``ahead`` is what others will have taken by then, ``reserve`` what is to be left, as far
+        as it fits.
         """
         full_at = self.full_at
         if ahead:
             full_at = max(full_at, now) + ahead / self.rate
-        spare = self.capacity - amount
-        return full_at - now - ((spare if spare > 0.0 else 0.0) - reserve) / self.rate
+        spare = self.capacity - amount - reserve
+        if spare < 0.0:
+            spare = -_ROUNDING * amount if reserve else 0.0
+        return full_at - now - spare / self.rate
 
     def take(self, amount: float, now: float) -> None:
         """Take ``amount``, into debt if need be."""
@@ -55,9 +60,13 @@ class Bucket:
         self.full_at += amount / self.rate
 
     def postpone(self, since: float, now: float) -> None:
-        """Take only now what was taken when it was full, if that was after ``since``."""
+        """Take only now what was taken when it was full, if that was after ``since``.
+
+        It is empty then at most: it is not known when the rest was taken.
+        """
         if self.full_until > since:
-            self.full_at += now - self.full_until
+            full_at = self.full_at + now - self.full_until
+            self.full_at = max(self.full_at, min(full_at, now + self.capacity / self.rate))
             self.full_until = now
 
     def give_back(self, amount: float) -> None:

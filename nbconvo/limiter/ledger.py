@@ -83,7 +83,10 @@ class Ledger:
         self.counted.sent(second, permit)
 
     def postpone(self, since: float, now: float) -> None:
-        """Note that whatever was let go after ``since`` is sent only now."""
+        """Note of the stated rates that whatever was let go after ``since`` is sent only now.
+
+        What was let go tells by itself when it was sent, to the limits that are told.
+        """
         for pace in self.stated.paces.values():
             pace.bucket.postpone(since, now)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-__all__ = ["TOGETHER", "Mark", "Marks", "Sent"]
+__all__ = ["MOST_LAG", "TOGETHER", "Mark", "Marks", "Sent"]
 
 TOGETHER = 0.03
 """Seconds; what goes within them may come in in any order."""
+MOST_LAG = 0.6
+"""Seconds that some may take longer on their way than others."""
 _ON_ITS_WAY = 1.0  # seconds that some of a burst may take to come in
-_MOST_LAG = 0.6  # seconds that others may take longer than the fastest
 
 
 class Mark:
@@ -123,7 +124,7 @@ class Marks:
 
     def came(self, late: float) -> None:
         """Learn how long requests are on their way: one was sent ``late``, so many seconds."""
-        self.lag = max(2.0 * TOGETHER, 0.99 * self.lag, min(2.0 * TOGETHER + late, _MOST_LAG))
+        self.lag = max(2.0 * TOGETHER, 0.99 * self.lag, min(2.0 * TOGETHER + late, MOST_LAG))
 
     def begin_anew(self, *, raised: float | None = None) -> None:
         """Let no later mark be compared with those so far.

@@ -65,6 +65,8 @@ class Others:
                 self._base = sent.at, remaining, sent.total, sent.unused, blur
             return
         at, then, total, unused, blur_then = base
+        if sent.total <= total:  # it was let go before, and sent after
+            return
         seconds = sent.at - at
         if seconds < _MEASURE or (noise := blur + blur_then + 1.0) > 0.3 * nominal * seconds:
             return

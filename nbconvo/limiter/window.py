@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 __all__ = ["Window"]
 
 _QUIET = 1.0  # seconds without a request, after which one goes to see whether a window ended
 _AGAIN = 0.5  # seconds until what was thought to have come back is tried again,
-_BACK = 3.0  # if it was thought so within these
+_BACK = 3.0  # if it was thought so within these; nobody asks about what came back before
 _SLOTS = 1000  # what was taken within a thousandth of the window is kept, and returns, together
 
 
@@ -49,7 +50,7 @@ class Window:
         # time, but for what was taken before the window and corrected since, which is dropped.
         self._taken: dict[int, tuple[float, float]] = {}
         self._total = 0.0
-        self._back: tuple[float, float] = (-math.inf, 0.0)  # when how much came back last
+        self._back: deque[tuple[float, float]] = deque()  # when how much came back, lately
 
     def level(self, now: float) -> float:
         """Return how much may be taken; below 0 is a debt."""
@@ -106,9 +107,8 @@ class Window:
         self._expire(now)
         if amount < 0.0:
             early = 0.0
-            if refused and now - self._back[0] < _BACK:
-                early = min(-amount, self._back[1])
-                self._back = self._back[0], self._back[1] - early
+            if refused and (early := min(-amount, self.back_since(now - _BACK))) > 0.0:
+                self._back.append((now, -early))
                 self._put_early(early, now)
             if -amount > early:
                 self._put(-amount - early, now)
@@ -124,6 +124,10 @@ class Window:
             left -= taken
         self._total -= amount - left
         return amount - left
+
+    def back_since(self, then: float) -> float:
+        """Return how much has come back since ``then``; what came back long ago is forgotten."""
+        return sum(taken for at, taken in self._back if at > then)
 
     def told_end(self, ends: float, now: float) -> None:
         """Note when the service says that its window ends."""
@@ -179,6 +183,7 @@ class Window:
                 return
             del self._taken[slot]
             self._total -= taken
-            at, back = self._back
-            self._back = now, taken + (back if now - at < _BACK else 0.0)
+            self._back.append((now, taken))
+            while self._back[0][0] < now - _BACK:
+                self._back.popleft()
         self._total = 0.0

@@ -182,15 +182,51 @@ def test_what_goes_just_before_the_loop_is_busy_counts_from_when_it_is_sent(play
     play(scene)
 
 
-def test_a_request_of_all_that_is_believed_to_fit_waits_for_the_reserve_too(play):
+def test_a_bucket_that_was_in_use_for_long_is_empty_at_most_after_the_loop_was_busy(play):
+    async def scene():
+        limiter = local(3_000)
+        loop = asyncio.get_running_loop()
+
+        async def ask():
+            limiter.settle(await limiter.acquire(1), 1)
+
+        await asyncio.gather(*(ask() for _ in range(10)))
+        for _ in range(2_450):  # at the rate, so that nobody ever waits
+            await asyncio.sleep(1 / 50)
+            await ask()
+        began = loop.time()
+        asks = [asyncio.create_task(ask()) for _ in range(60)]
+        loop.call_soon(loop.pass_time, 0.1)
+        await asyncio.gather(*asks)
+        assert loop.time() - began < 2.0
+
+    play(scene)
+
+
+def test_replies_to_requests_that_were_sent_in_another_order_than_let_go_are_learnt_from(play):
     async def scene():
         limiter = local()
-        await tell(limiter, LimitTold("tokens", "tokens", 60_000, 999, 0.001), used=1)
-        await asyncio.sleep(10)
-        began = asyncio.get_running_loop().time()
-        permits = [await limiter.acquire(1_000) for _ in range(3)]
-        waits = [permit.at - began for permit in permits]
-        assert waits == pytest.approx([0.0, 1.03, 2.06], abs=0.01)
+        loop = asyncio.get_running_loop()
+        await tell(limiter, LimitTold("requests", "requests", 600, 9, 0.1))
+        slow, quick = await limiter.acquire(1), await limiter.acquire(1)
+        quick.sent_at = loop.time()
+        limiter.observe(quick, [LimitTold("requests", "requests", 600, 7, 0.3)])
+        await asyncio.sleep(2)
+        slow.sent_at = loop.time() - 0.001
+        limiter.observe(slow, [LimitTold("requests", "requests", 600, 8, 0.2)])
+        for permit in (slow, quick):
+            limiter.settle(permit, 1)
+        assert limiter.usage().max_requests_per_minute == 600
+
+    play(scene)
+
+
+@pytest.mark.parametrize("seed", [3, 7, 12, 15, 16])
+def test_what_came_back_in_a_sliding_window_since_a_request_is_not_believed_twice(play, seed):
+    async def scene():
+        server = Server({"requests": Sliding(300)}, seed=seed)
+        result = await score(local(seeks=True), server, seed=seed)
+        assert (result.refused, result.answered) == (0, 700)
 
     play(scene)
 
