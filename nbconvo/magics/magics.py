@@ -187,7 +187,7 @@ class ConvoMagics(Magics):
         usage                    requests, tokens and cost, by session and for the kernel
         key SERVICE              ask for its key, without showing it
         undo [NAME]              take the last exchange back
-        retry [NAME]             ask the last message again, as an alternative
+        retry [NAME]             ask the last message again, also one that failed
         reset [NAME]             begin afresh
         services                 the services, their keys and limits
         models [SERVICE [FILTER]]  what a service offers

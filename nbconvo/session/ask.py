@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbconvo.conversation import Conversation
@@ -48,6 +48,8 @@ class Ask:
         answers: Whether whoever reads the turn answers its questions.
         loop: The event loop on which async tools run; ``None`` is the I/O thread's.
         bulk: The work of a program that it belongs to; ``None`` if a person waits for it.
+        given: What was given for this call only, in place of the session's own.
+        repeats: Id of the turn that it asks again, since that got no reply.
     """
 
     name: str | None
@@ -61,6 +63,8 @@ class Ask:
     answers: bool = False
     loop: asyncio.AbstractEventLoop | None = None
     bulk: str | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    repeats: str | None = None
 
     @property
     def service(self) -> BaseService:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Unpack
@@ -21,7 +21,7 @@ from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
 from nbconvo.session.turn import Item, Turn
 from nbconvo.session.turns import Turns
-from nbconvo.session.workspace import workspace
+from nbconvo.session.workspace import split_model, workspace
 
 __all__ = ["Asking"]
 
@@ -69,19 +69,62 @@ class Asking:
         side = profile.asked_service.image_side
         attachments = attached(images, files, side=side)
         return Ask(
-            self._name, content, profile, placed, parent, running_cell(), attachments=attachments
+            self._name,
+            content,
+            profile,
+            placed,
+            parent,
+            running_cell(),
+            attachments=attachments,
+            given=given,
         )
 
     def prepare_retry(self, reply: str | None = None, **overrides: Unpack[Overrides]) -> Ask:
-        """Return the ask that repeats the one before ``reply``, an id, or before the last."""
+        """Return the ask that repeats the one before ``reply``, an id, or else the last.
+
+        That is one that got no reply, if none came since, else the one before the last reply.
+        """
         conversation = self._record.conversation
         last = conversation.last if reply is None else conversation[reply]
+        turn = self.turns.unanswered if reply is None else None
+        if turn is not None and (last is None or turn.ended_since(last)):
+            return self.prepare_again(turn, **overrides)
         if last is None:
             raise InputError(f"nothing to retry: {self.line.name} has not replied yet")
         if last.role != "assistant":
             raise InputError("only a reply can be asked for again; edit() says something else")
         profile = self.profile.overridden(overrides)
-        return Ask(self._name, None, profile, placed=True, parent=self._asked_by(last.id))
+        parent = self._asked_by(last.id)
+        return Ask(self._name, None, profile, placed=True, parent=parent, given=overrides)
+
+    def prepare_again(self, turn: Turn, **overrides: Unpack[Overrides]) -> Ask:
+        """Return the ask that repeats ``turn``, which got no reply, as the session asks now.
+
+        What was given for that call only holds again, but for what is given now.
+        """
+        given = _given_again(turn.ask.given, overrides)
+        again = replace(
+            turn.ask,
+            profile=self.profile.overridden(given),
+            given=given,
+            repeats=turn.id,
+            # Who asked it may not be there any more to answer questions, or turn a loop.
+            answers=False,
+            loop=None,
+            bulk=None,
+        )
+        if (kept := self._kept(turn)) is None:
+            return again
+        return replace(again, content=None, placed=True, parent=kept, heard=(), attachments=())
+
+    def _kept(self, turn: Turn) -> str | None:
+        """Return the id of what ``turn`` asked, if it is on the active path all the same."""
+        told, asked = self._record.conversation, turn.asked
+        if asked and asked[-1].id in told and told.place(asked[-1].id) is not None:
+            return asked[-1].id
+        # What others said is heard, at the end of an exchange, also by whom it did not reach.
+        heard = turn.ask.heard and [(m.name, m.content) for m in told.messages[-len(asked) :]]
+        return told.leaf if heard and heard == list(turn.ask.heard) else None
 
     def prepare_edit(
         self, message: str, instruction: object, **overrides: Unpack[Overrides]
@@ -161,3 +204,12 @@ class Asking:
         async with self.line.turn():
             place = place_of(cell, self._record.conversation)
             self._record.commit(said_in(words, cell), place)
+
+
+def _given_again(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what holds for a repeated call; a service that is named now asks its own model."""
+    given = dict(before)
+    model = now.get("model")
+    if now.get("service") or (isinstance(model, str) and split_model(model)[0]):
+        given = {name: value for name, value in given.items() if name not in ("service", "model")}
+    return given | dict(now)

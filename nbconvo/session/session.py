@@ -151,7 +151,11 @@ class Session:
     async def retry(
         self, reply: Message | str | None = None, **overrides: Unpack[Overrides]
     ) -> Reply:
-        """Ask again for ``reply`` (or its id), or the last one; the new one is an alternative."""
+        """Ask again for ``reply`` (or its id), or the last one; the new one is an alternative.
+
+        Without ``reply``, an ask that got none since the last one is asked again: it failed, or
+        was stopped before anything came.
+        """
         asked = None if reply is None else _id(reply)
         return await self._start(self.asking.prepare_retry(asked, **overrides))
 

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nbconvo.budget import Budget
 from nbconvo.errors import Endless, Halted, Unfit
 from nbconvo.keys import scrub
-from nbconvo.messages import Delta
+from nbconvo.messages import Delta, Message
 from nbconvo.session.ask import Ask, asked_by, parent_of, sent_by
 from nbconvo.session.asker import Question
 from nbconvo.session.record import Record
@@ -38,6 +39,8 @@ class Turn:
         begun: Whether its turn has come; before, it waits for an earlier one.
         parent: Id of the message that it goes below, once its turn has come.
         error: Why it failed, once it has.
+        kept: Whether what had come was kept when it was stopped.
+        ended: When it ended without a reply, once it has.
         dismissed: Whether nobody wants to know of the failure any more.
         loop: The event loop that it runs on.
     """
@@ -49,6 +52,8 @@ class Turn:
         self.begun = False
         self.parent: str | None = None
         self.error: Exception | None = None
+        self.kept = False
+        self.ended: datetime | None = None
         self.dismissed = False
         self._task = asyncio.current_task()
         self.loop = asyncio.get_running_loop()
@@ -58,6 +63,16 @@ class Turn:
     def id(self) -> str:
         """The id that the reply will have."""
         return self.tally.id
+
+    def ended_since(self, reply: Message) -> bool:
+        """Whether it ended without a reply after ``reply`` had come."""
+        return self.ended is not None and self.ended >= reply.created
+
+    def end(self, error: BaseException) -> None:
+        """Note that it ended without a reply."""
+        self.ended = datetime.now(UTC)
+        if isinstance(error, Exception) and not isinstance(error, Halted):
+            self.error = error
 
     def halt(self) -> None:
         """End it from any thread: what has come is kept, who waits for it gets ``Halted``."""
@@ -107,6 +122,7 @@ class Turn:
             said, choices = rounds.ended("stopped")
             if said:
                 record.commit(said, parent, [*choices, *rounds.unfit])
+                self.kept = True
             if rounds.left and not isinstance(end, GeneratorExit):  # somebody may still read
                 yield [Delta(steps=rounds.left)]
             raise

@@ -1,17 +1,16 @@
-"""The asks of a session that are under way, and those that failed."""
+"""The asks of a session that are under way, and those that got no reply."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nbconvo.errors import Halted
 from nbconvo.session.ask import Ask
 from nbconvo.session.turn import Turn
 
 __all__ = ["Turns"]
 
-_KEPT = 8  # failed ones, the newest
+_KEPT = 8  # that got no reply, the newest
 
 
 class Turns:
@@ -25,7 +24,7 @@ class Turns:
         self._changed = changed
         # Replaced whole, and on the I/O thread only, so that it takes no lock to read them.
         self._live: tuple[Turn, ...] = ()
-        self._failed: tuple[Turn, ...] = ()
+        self._unanswered: tuple[Turn, ...] = ()
 
     @property
     def live(self) -> tuple[Turn, ...]:
@@ -36,7 +35,17 @@ class Turns:
     @property
     def failed(self) -> tuple[Turn, ...]:
         """Those whose service did not answer, until they are dismissed or asked anew."""
-        return tuple(turn for turn in self._failed if not turn.dismissed)
+        again = {turn.ask.repeats for turn in self._live}
+        return tuple(turn for turn in self._open if turn.error is not None and turn.id not in again)
+
+    @property
+    def unanswered(self) -> Turn | None:
+        """The last that got no reply: it failed, or was stopped before anything came."""
+        return self._open[-1] if self._open else None
+
+    @property
+    def _open(self) -> tuple[Turn, ...]:
+        return tuple(turn for turn in self._unanswered if not turn.dismissed)
 
     @contextmanager
     def under_way(self, ask: Ask) -> Iterator[Turn]:
@@ -47,17 +56,25 @@ class Turns:
         try:
             with turn.stoppable():
                 yield turn
-        except Halted:
-            raise
-        except Exception as error:
-            turn.error = error
-            self._failed = (*self.failed, turn)[-_KEPT:]
+        except BaseException as error:
+            turn.end(error)
+            self._ended(turn)
             raise
         else:
-            self._failed = tuple(old for old in self.failed if not _repeats(ask, old.ask))
+            self._ended(turn)
         finally:
             self._live = tuple(other for other in self._live if other is not turn)
             self._changed()
+
+    def _ended(self, turn: Turn) -> None:
+        """Keep a turn that got no reply in place of those that it repeats; forget these else."""
+        others = tuple(old for old in self._open if not _repeats(turn.ask, old))
+        if turn.error is not None:
+            others = (*others, turn)
+        elif turn.ended is not None and not turn.kept:  # it was stopped
+            is_new = turn.begun and len(others) == len(self._open)
+            others = (*self._open, turn) if is_new else self._open
+        self._unanswered = others[-_KEPT:]
 
     def dismiss(self, turn: Turn) -> None:
         """Forget a failed one."""
@@ -65,8 +82,11 @@ class Turns:
         self._changed()
 
 
-def _repeats(ask: Ask, failed: Ask) -> bool:
-    """Whether what was answered now is what failed before."""
-    if ask.content == failed.content and ask.parent == failed.parent:
+def _repeats(ask: Ask, old: Turn) -> bool:
+    """Whether what has ended now is what got no reply before."""
+    if ask.repeats == old.id:
         return True
-    return ask.cell is not None and failed.cell is not None and ask.cell.id == failed.cell.id
+    before = old.ask
+    if ask.content == before.content and ask.parent == before.parent:
+        return True
+    return ask.cell is not None and before.cell is not None and ask.cell.id == before.cell.id

@@ -219,6 +219,25 @@ def test_bad_input_is_one_line_and_changes_nothing(notebook, comedian, line, err
     assert said(comedian) == before
 
 
+def test_retry_asks_again_what_failed_and_not_what_was_answered(notebook, provider, comedian):
+    provider.error(400)
+    notebook.run("%%ask comedian --temperature 0.3\nanother joke")
+    provider.reply("ho ho")
+    assert notebook.run("%convo retry comedian").text == "ho ho"
+    assert said(comedian) == ["a joke", "ha **ha**", "another joke", "ho ho"]
+    assert provider.requests[-1].json == provider.requests[-2].json
+
+
+def test_a_retry_of_what_failed_in_a_cell_is_replaced_when_it_runs_again(
+    notebook, provider, comedian
+):
+    provider.error(400)
+    notebook.run("%%ask comedian\nanother", cell_id="x")
+    notebook.run("%convo retry comedian", cell_id="y")
+    notebook.run("%%ask comedian\nbetter", cell_id="x")
+    assert said(comedian)[2::2] == ["better"]
+
+
 def test_a_retry_that_fails_changes_nothing(notebook, provider, comedian):
     provider.error(401)
     assert isinstance(notebook.run("%convo retry").error, AuthenticationFailed)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ import nbconvo
 from nbconvo.errors import Halted, ServiceError
 from nbconvo.participants import chorus
 from nbconvo.session import Session, workspace
+from nbconvo.testing import FakeProvider
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -144,6 +147,148 @@ async def test_of_many_failed_turns_the_newest_are_kept(provider):
         with pytest.raises(ServiceError):
             await session.ask(str(number))
     assert [turn.ask.content for turn in session.failed_turns] == [str(n) for n in range(4, 12)]
+
+
+async def failing(session: Session, question: str, **given: Any) -> None:
+    with pytest.raises(ServiceError):
+        await session.ask(question, **given)
+
+
+def sent(provider: FakeProvider) -> list[str]:
+    return [message["content"] for message in provider.requests[-1].json["messages"]]
+
+
+async def test_a_retry_asks_again_what_failed_last(provider):
+    session = Session(service="openai", model="m")
+    first = await session.ask("first")
+    provider.error(400, times=2)
+    await failing(session, "second")
+    await failing(session, "third")
+    await session.retry()
+    assert sent(provider) == ["first", str(first), "third"]
+    assert [turn.ask.content for turn in session.failed_turns] == ["second"]
+    again = await session.retry()
+    assert sent(provider) == ["first", str(first), "third"]
+    assert len(session.alternatives(again.message)) == 2
+
+
+async def test_a_retry_asks_a_first_question_that_failed(provider):
+    provider.error(400)
+    session = Session(service="openai", model="m")
+    await failing(session, "go")
+    await session.retry()
+    assert said(session)[0] == ("go", None)
+    assert session.failed_turns == ()
+
+
+async def test_a_retry_asks_again_what_broke_off(provider):
+    provider.reply("one two three", deltas=3, drop_after=1)
+    session = Session(service="openai", model="m")
+    await failing(session, "go")
+    provider.reply("whole")
+    await session.retry()
+    assert said(session) == [("go", None), ("whole", "stop")]
+    assert sent(provider) == ["go"]
+
+
+async def test_a_retry_after_a_later_reply_is_of_that(provider):
+    session = Session(service="openai", model="m")
+    provider.error(400)
+    await failing(session, "failed")
+    await session.ask("answered")
+    await session.retry()
+    assert sent(provider) == ["answered"]
+
+
+async def test_a_retry_of_a_reply_that_is_named_is_of_that(provider):
+    session = Session(service="openai", model="m")
+    reply = await session.ask("answered")
+    provider.error(400)
+    await failing(session, "failed")
+    await session.retry(reply.message)
+    assert sent(provider) == ["answered"]
+
+
+async def test_what_was_dismissed_is_not_retried(provider):
+    session = Session(service="openai", model="m")
+    await session.ask("answered")
+    provider.error(400)
+    await failing(session, "failed")
+    session.dismiss(session.failed_turns[0])
+    await session.retry()
+    assert sent(provider) == ["answered"]
+
+
+async def test_a_retry_that_fails_is_kept_once_and_can_be_retried(provider):
+    session = Session(service="openai", model="m")
+    provider.error(400, times=2)
+    await failing(session, "go")
+    with pytest.raises(ServiceError):
+        await session.retry()
+    assert [turn.ask.content for turn in session.failed_turns] == ["go"]
+    await session.retry()
+    assert sent(provider) == ["go"]
+    assert session.failed_turns == ()
+
+
+async def test_a_retry_of_what_failed_asks_with_what_was_given_for_it(provider):
+    session = Session(service="openai", model="m")
+    provider.error(400)
+    await failing(session, "go", temperature=0.3, model="other", files=[b"%PDF-1.4"])
+    session.set_options(max_tokens=9)
+    await session.retry(temperature=0.7)
+    asked = provider.requests[-1].json
+    assert (asked["temperature"], asked["model"], asked["max_tokens"]) == (0.7, "other", 9)
+    assert asked["messages"] == provider.requests[0].json["messages"]
+
+
+async def test_a_retry_elsewhere_asks_the_model_that_is_chosen_there(provider):
+    session = Session(service="openai", model="m")
+    provider.error(400)
+    await failing(session, "go", model="other")
+    reply = await session.retry(service="offline", model="echo")
+    assert reply.message.service == "offline"
+
+
+async def test_a_retry_asks_again_what_was_stopped_before_anything_came(provider):
+    session = Session(service="openai", model="m")
+    await session.ask("answered")
+    held = threading.Event()
+    provider.reply("late", hold=held)
+    job = session.asking.start(session.asking.prepare("stopped"))
+    await until(lambda: len(provider.requests) == 2)
+    session.stop()
+    held.set()
+    with pytest.raises(Halted):
+        await job
+    assert session.failed_turns == ()
+    await session.retry()
+    assert sent(provider)[-1] == "stopped"
+
+
+async def test_a_retry_of_what_was_stopped_on_its_way_is_another_reply(provider, watched):
+    provider.reply("one two three four", deltas=3, pace=0.1)
+    session = Session(service=watched, model="m")
+    job = session.asking.start(session.asking.prepare("go"))
+    await until(lambda: session.turns and session.turns[0].tally.texts)
+    session.stop()
+    with pytest.raises(Halted):
+        await job
+    again = await session.retry()
+    assert len(session.alternatives(again.message)) == 2
+
+
+async def test_what_a_participant_failed_to_answer_is_not_said_twice(provider):
+    first, second = (Session(name=name, service="openai", model="m") for name in ("a", "b"))
+    provider.reply("hello")
+    provider.error(400)
+    with pytest.raises(ServiceError):
+        async for _ in nbconvo.exchange([first, second], "go", rounds=1):
+            pass
+    heard = [(m.name, m.content) for m in second.conversation.messages]
+    await second.retry()
+    assert [(m.name, m.content) for m in second.conversation.messages][:-1] == heard
+    assert sent(provider) == ["go\n\na: hello"]
 
 
 async def test_who_watches_hears_of_all_that_changes(provider):

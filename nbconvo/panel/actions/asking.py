@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nbconvo.errors import InputError
 from nbconvo.panel.actions.requests import Answer, Request, check_there, open_session, session_of
-from nbconvo.panel.rows import is_kept
 from nbconvo.session import Session
 from nbconvo.session.ask import Ask
 from nbconvo.session.workspace import workspace
@@ -49,13 +48,9 @@ def again(panel: Panel, request: Request) -> Answer:
     session = open_session(panel, request)
     for turn in session.failed_turns:
         if turn.id == request["turn"]:
+            # It stays the cell's, which replaces it when it is run again.
+            ask = session.asking.prepare_again(turn)
             session.dismiss(turn)
-            # It stays the cell's, which replaces it when it is run again; but the cell answers no
-            # questions any more, nor turns its event loop.
-            ask = replace(turn.ask, answers=False, loop=None)
-            if is_kept(session, turn):  # another reply to it, then
-                parent = turn.asked[0].id
-                ask = replace(ask, content=None, placed=True, parent=parent, attachments=())
             session.asking.start(ask)
     return {}
 
