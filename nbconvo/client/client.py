@@ -57,6 +57,14 @@ class Client:
         """Return the limiter of the service's account."""
         return self._account(service).limiter
 
+    def keep_limits(self, service: BaseService) -> None:
+        """Keep the limits that the service states now, without waiting for its next request.
+
+        An account that was not asked yet has none to change.
+        """
+        if self._accounts.knows(service):
+            self._account(service)
+
     def accounts(self) -> tuple[AccountUsage, ...]:
         """Return what each account that was asked has used since the client was made.
 

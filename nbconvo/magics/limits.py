@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nbconvo.errors import InputError
 from nbconvo.magics.options import unless_none
 from nbconvo.services.checks import check_positive
-from nbconvo.session import Session
+from nbconvo.session import Session, workspace
 
 __all__ = ["check_limits", "set_limits"]
 
@@ -32,6 +32,8 @@ def set_limits(session: Session, args: argparse.Namespace) -> list[str]:
         setattr(service, limit, most)
         told = f"no limit of {what}" if most is None else f"at most {_number(most)} {what}"
         said.append(f"{told} a minute to {service.name}")
+    if said:
+        workspace.keep_limits(service)
     return said
 
 

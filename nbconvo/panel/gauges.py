@@ -33,7 +33,8 @@ def gauges() -> list[Gauge]:
                 "next_in": round(limits.next_in, 1),
                 "paused_for": round(limits.paused_for, 1),
                 "total_requests": limits.total_requests,
-                "total_tokens": usage.total_tokens,
+                # Not those of its replies: what the minute holds is never more than this.
+                "total_tokens": limits.total_tokens,
                 "estimated": usage.estimated,
                 "cost": cards.cost(usage) or None,
                 "rate_limited": limits.rate_limited,

@@ -108,13 +108,17 @@ def _limit_lines() -> list[str]:
         facts = [
             f"requests in the last minute {_of(gauge['requests'], gauge['max_requests'])}",
             f"tokens in the last minute {_of(gauge['tokens'], gauge['max_tokens'])}",
-            f"since the kernel started {gauge['total_requests']:,} requests, "
-            f"{gauge['total_tokens']:,} tokens",
+            f"since the kernel started {_count(gauge['total_requests'], 'request')}, "
+            f"{_count(gauge['total_tokens'], 'token')}",
             gauge["cost"] or "",
             f"refused (429) {gauge['rate_limited']}" if gauge["rate_limited"] else "",
         ]
         lines.append(f"{gauge['name']}: " + " · ".join(fact for fact in facts if fact))
     return lines or ["no request yet"]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _of(used: int, most: float | None) -> str:

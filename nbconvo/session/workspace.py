@@ -122,6 +122,17 @@ class Workspace:
 
         self.bridge.start(warm())
 
+    def keep_limits(self, service: BaseService) -> None:
+        """Have the limits that ``service`` states now in force, for those who wait, too."""
+        if self._client is None:
+            return
+
+        async def keep() -> None:
+            self.client.keep_limits(service)
+
+        self.bridge.run(keep())
+        self.changed()
+
     def accounts(self) -> tuple[AccountUsage, ...]:
         """What each account that was asked has used; cheap, from any thread, and starts none."""
         client = self._client

@@ -99,6 +99,26 @@ def test_none_lifts_a_limit(notebook, openai):
     )
 
 
+def test_a_limit_holds_at_once_for_a_service_that_was_asked(notebook, openai):
+    notebook.run("%%session comedian --rpm 600\nbe funny")
+    notebook.run("%%ask comedian\nhello")
+    notebook.run("%session comedian --rpm 60 --tpm 5000")
+    (account,) = workspace.accounts()
+    assert account.limits.max_requests_per_minute == 60
+    shown = repr(notebook.run("%panel --usage --static").result)
+    assert "requests in the last minute 1 of 60 " in shown
+    assert " of 5,000 " in shown
+
+
+def test_who_waits_goes_when_the_limit_is_lifted(notebook, openai, provider):
+    notebook.run("%%session comedian --rpm 1\nbe funny")
+    notebook.run("%%ask comedian\nhello")
+    notebook.run("%%ask comedian --background --to later\nhello again")
+    assert len(provider.requests) == 1
+    notebook.run("%session comedian --rpm none")
+    assert notebook.names["later"].result(timeout=10)
+
+
 def test_a_high_limit_is_told_in_full(notebook, openai):
     ran = notebook.run("%session comedian --rpm 1e9 --tpm 0.5")
     assert "at most 1,000,000,000 requests a minute" in ran.printed

@@ -255,6 +255,16 @@ def test_the_gauges_follow_the_limiter(open_page, provider, comedian):
     workspace.close()
 
 
+def test_the_gauges_show_a_limit_as_soon_as_it_is_stated(open_page, provider, comedian):
+    asyncio.run(comedian.ask("go"))
+    page = open_page(usage=True)
+    comedian.service.max_tokens_per_minute = 5_000
+    workspace.keep_limits(comedian.service)
+    page.until(lambda: page.has["gauges"][0]["max_tokens"] == 5_000)
+    comedian.service.max_tokens_per_minute = None
+    workspace.close()
+
+
 def test_a_panel_of_the_gauges_sends_no_history(open_page, comedian):
     page = open_page(usage=True)
     asyncio.run(comedian.ask("go"))

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from nbconvo.errors import ConnectionFailed
+from nbconvo.panel.gauges import gauges
 from nbconvo.panel.twin import Twin
 from nbconvo.panel.window import Window
+from nbconvo.services import ChatService
+from nbconvo.session import Session
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
@@ -22,6 +28,23 @@ def test_it_shows_what_was_said_and_how(comedian, provider):
     assert "<h1>Hello</h1>" in shown
     assert "tokens" in shown
     assert "requests in the last minute 1" in shown
+
+
+def test_tokens_of_what_got_no_reply_count_in_the_minute_and_in_all(provider):
+    once = ChatService(base_url=provider.base_url, max_attempts=1)
+    comedian = Session(name="comedian", service=once, model="m")
+    provider.reply("", usage={"prompt_tokens": 9, "completion_tokens": 3})
+    asyncio.run(comedian.ask("a question"))
+    provider.drop()
+    with pytest.raises(ConnectionFailed):
+        asyncio.run(comedian.ask("a question that gets no reply"))
+    (gauge,) = gauges()
+    assert gauge["total_tokens"] == gauge["tokens"] > 12
+
+
+def test_one_request_is_told_as_one(comedian, provider):
+    asyncio.run(comedian.ask("a question"))
+    assert "since the kernel started 1 request, " in html(Window(comedian))
 
 
 def test_it_reads_as_text(comedian, say):
