@@ -8,7 +8,7 @@ from typing import Any
 
 from nbconvo.errors import InputError, UnknownName
 
-__all__ = ["checked_options", "default_options", "oai_schema"]
+__all__ = ["checked_options", "default_options", "oai_schema", "set_on_service"]
 
 #: Options of a request, with their defaults; ``None`` leaves the choice to the service.
 #: Each session begins with a copy, so a change made here holds for sessions made after it.
@@ -47,6 +47,17 @@ _FLAGS = ("stream", "logprobs")
 _EFFORTS = ("low", "medium", "high")
 
 _KEYS = ("api_key", "key")
+#: Limits and time-outs are a service's, with the option of ``%session`` that sets them, if any.
+_OF_SERVICE = {
+    "max_requests_per_minute": "--rpm",
+    "max_tokens_per_minute": "--tpm",
+    "max_concurrent": None,
+    "max_attempts": None,
+    "timeout": None,
+    "connect_timeout": None,
+    "total_timeout": None,
+}
+_SHORT_NAMES = {"rpm": "max_requests_per_minute", "tpm": "max_tokens_per_minute"}
 _OLD_NAMES = {"max_token": "max_tokens", "max_completion_tokens": "max_tokens"}
 
 
@@ -70,6 +81,12 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
                 f"{name} is no option of a request: '%convo key SERVICE' asks for a key, or pass "
                 "api_key= to the service"
             )
+        elif (remedy := set_on_service(name, value)) is not None:
+            setting = _SHORT_NAMES.get(name, name)
+            raise InputError(
+                f"{name} is no option of a request, but set on the service: "
+                f"service=ChatService(..., {setting}={value!r:.40}), or {remedy}"
+            )
         elif name not in known:
             raise UnknownName(
                 "option", name, known, "fields that only your service knows go in extra_body={...}"
@@ -77,6 +94,20 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
         _check_value(name, value)
         checked[name] = value
     return checked
+
+
+def set_on_service(name: str, value: object) -> str | None:
+    """Return how a limit or a time-out is set for all who use a service.
+
+    ``None`` if ``name`` is no such thing, written as in Python or as on the line of a magic.
+    """
+    setting = name.removeprefix("--").replace("-", "_")
+    setting = _SHORT_NAMES.get(setting, setting)
+    if setting not in _OF_SERVICE:
+        return None
+    if flag := _OF_SERVICE[setting]:
+        return f"%session NAME {flag} {value!s:.40}"
+    return f"nbconvo.services.get('NAME').{setting} = {value!s:.40}"
 
 
 def _renamed(name: str) -> str:

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 
+from nbconvo import services
 from nbconvo.configs import checked_options, default_options, oai_schema
 from nbconvo.errors import InputError, UnknownName
 
@@ -83,6 +84,29 @@ def test_an_unknown_option_names_the_nearest_or_the_way_to_pass_it_on(name, text
     with pytest.raises(UnknownName) as caught:
         checked_options({name: 1})
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "elsewhere"),
+    [
+        ("rpm", "max_requests_per_minute=5", "%session NAME --rpm 5"),
+        ("max_tokens_per_minute", "max_tokens_per_minute=5", "%session NAME --tpm 5"),
+        ("timeout", "timeout=5", "nbconvo.services.get('NAME').timeout = 5"),
+        ("max_concurrent", "max_concurrent=5", "nbconvo.services.get('NAME').max_concurrent = 5"),
+    ],
+)
+def test_a_limit_is_refused_with_how_it_is_set_on_the_service(name, given, elsewhere):
+    with pytest.raises(InputError) as caught:
+        checked_options({name: 5})
+    assert str(caught.value) == (
+        f"{name} is no option of a request, but set on the service: "
+        f"service=ChatService(..., {given}), or {elsewhere}"
+    )
+
+
+@pytest.mark.parametrize("setting", ["max_concurrent", "timeout", "total_timeout"])
+def test_what_is_said_to_be_set_on_a_service_can_be(setting):
+    assert hasattr(services.get("openai"), setting)
 
 
 @pytest.mark.parametrize("old", ["max_token", "max_completion_tokens"])

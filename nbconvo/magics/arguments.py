@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from nbconvo.configs import checked_options
+from nbconvo.configs import checked_options, set_on_service
 from nbconvo.errors import InputError, nearest
 from nbconvo.magics.naming import annotation, looked_up
 from nbconvo.magics.options import Options, unless_none
@@ -102,11 +102,18 @@ def parse(magic: Any, line: str) -> argparse.Namespace:
         if not unknown[0].startswith("-"):
             usage = f"%{options.name}? tells how it is used"
             raise InputError(f"{unknown[0]!r} is one word too many; {usage}")
-        option = unknown[0].partition("=")[0]
-        near = nearest(option, options.flags)
-        hint = f"did you mean {near!r}?" if near else f"%{options.name}? lists all"
-        raise InputError(f"unknown option {option!r}; {hint}")
+        option, _, value = unknown[0].partition("=")
+        value = value or next(iter(words[words.index(unknown[0]) + 1 :]), "N")
+        raise InputError(f"unknown option {option!r}; {_hint(options, option, value)}")
     return args
+
+
+def _hint(options: Options, option: str, value: str) -> str:
+    """Return what may have been meant by an option that is not known."""
+    if (remedy := set_on_service(option, "N" if value.startswith("-") else value)) is not None:
+        return f"it is set on the service, for all who use it: {remedy}"
+    near = nearest(option, options.flags)
+    return f"did you mean {near!r}?" if near else f"%{options.name}? lists all"
 
 
 def split_text(magic: Any, line: str, is_name: Callable[[str], bool]) -> tuple[str, str]:

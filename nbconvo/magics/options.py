@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -46,8 +47,13 @@ def unless_none(value: Any) -> Any:
     return None if isinstance(value, str) and value.lower() == NONE else value
 
 
-# As argparse is to call them in an error.
-number.__name__, whole_number.__name__ = "float", "int"
+#: What the types of values are called in an error.
+_KINDS = {
+    "float": "a number",
+    "int": "a whole number",
+    "number": "a number, or none",
+    "whole_number": "a whole number, or none",
+}
 
 
 def option(name: str, **settings: Any) -> Option:
@@ -152,7 +158,18 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are ours: it does not end the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(" ".join(message.split()))
+        message = " ".join(message.split())
+        if missing := re.fullmatch(r"argument (\S+): expected one argument", message):
+            flag = missing[1]
+            value = self._option_string_actions[flag].metavar or flag.strip("-").upper()
+            raise InputError(f"{flag} needs a value: {flag} {value}")
+        if wrong := re.fullmatch(r"argument (\S+): invalid (\w+) value: (.*)", message):
+            raise InputError(f"{wrong[1]} must be {_KINDS[wrong[2]]}, not {wrong[3]}")
+        if wordy := re.fullmatch(r"argument (\S+): ignored explicit argument (.*)", message):
+            raise InputError(f"{wordy[1]} takes no value, not {wordy[2]}")
+        if few := re.fullmatch(r"the following arguments are required: (.*)", message):
+            raise InputError(f"{few[1]} missing; {self.usage}? tells how it is used")
+        raise InputError(message)
 
 
 def _shown(name: str, settings: dict[str, Any]) -> str:

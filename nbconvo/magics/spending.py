@@ -45,8 +45,10 @@ def budget_of(text: str | None) -> float | None:
         return None
     try:
         return checked_budget(float(text.removeprefix("$")))
-    except ValueError:
-        raise InputError(f"--budget must be dollars such as 2.00, or none, not {text!r}") from None
+    except (ValueError, InputError):
+        raise InputError(
+            f"--budget must be dollars such as 2.00, 0 or more, or none, not {text!r}"
+        ) from None
 
 
 def set_budget(session: Session, text: str | None) -> list[str]:

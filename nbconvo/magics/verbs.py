@@ -32,8 +32,12 @@ def run(verb: str, words: Sequence[str], args: argparse.Namespace, asking: Askin
     if verb not in VERBS:
         raise UnknownName("verb", verb, VERBS, f"known are {', '.join(VERBS)}")
     action, least, most, form = VERBS[verb]
-    if not least <= len(words) <= most:
-        raise InputError(f"%convo {verb} is used as: %convo {verb} {form}".rstrip())
+    used_as = f"%convo {verb} is used as: %convo {verb} {form}"
+    if len(words) > most:
+        remedy = f"; {used_as}" if most else f": %convo {verb} takes none"
+        raise InputError(f"{words[most]!r} is one word too many{remedy}")
+    if len(words) < least:
+        raise InputError(used_as)
     return action(list(words), args, asking)
 
 

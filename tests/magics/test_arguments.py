@@ -44,8 +44,8 @@ def test_names_and_options_stand_in_any_order(line, names, to):
         ("--quite", "unknown option '--quite'; did you mean '--quiet'?"),
         ("--qui", "unknown option '--qui'; did you mean '--quiet'?"),
         ("--zzz=1", "unknown option '--zzz'; %magic? lists all"),
-        ("--temperature", "argument --temperature: expected one argument"),
-        ("--max-tokens 1.5", "argument --max-tokens: invalid int value: '1.5'"),
+        ("--temperature", "--temperature needs a value: --temperature T"),
+        ("--max-tokens 1.5", "--max-tokens must be a whole number, or none, not '1.5'"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_remedy(line, text):

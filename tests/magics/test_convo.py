@@ -76,6 +76,7 @@ def test_usage_shows_a_budget_where_one_is_set(notebook, provider):
 def test_what_is_no_budget_is_refused_before_anything_is_changed(notebook, provider, budget):
     ran = notebook.run(f"%session critic --budget {budget}")
     assert isinstance(ran.error, InputError)
+    assert ran.printed.strip().endswith(f"0 or more, or none, not '{budget}'")
     assert "critic" not in workspace
 
 
@@ -199,6 +200,12 @@ def test_a_verb_without_a_session_means_the_current_one(notebook, comedian):
         ("%convo zzz", UnknownName, "known are list, show, usage, undo, retry, reset"),
         ("%convo show comedien", UnknownName, "did you mean 'comedian'?"),
         ("%convo show a b", InputError, "%convo show is used as: %convo show [NAME]"),
+        ("%convo show a b", InputError, "'b' is one word too many"),
+        (
+            "%convo usage comedian",
+            InputError,
+            "'comedian' is one word too many: %convo usage takes none",
+        ),
         ("%convo export comedian", InputError, "%convo export NAME FILE [--force]"),
         ("%convo export comedian x.txt", InputError, "end it in .jsonl, .csv or .md"),
         ("%convo export comedian /nowhere/at/all/x.md", LogError, "choose another file"),

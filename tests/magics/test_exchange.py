@@ -83,7 +83,7 @@ def test_a_failure_is_one_line_and_keeps_what_was_said(notebook, provider):
         ("%%exchange kind\nbegin", InputError, "needs two participants or more"),
         ("%%exchange kind kind\nbegin", InputError, "one is named twice"),
         ("%%exchange kind sterm\nbegin", UnknownName, "did you mean 'stern'?"),
-        ("%%exchange\nbegin", InputError, "the following arguments are required: names"),
+        ("%%exchange\nbegin", InputError, "names missing; %exchange? tells"),
         ("%%exchange kind stern --rounds 0\nbegin", InputError, "rounds must lie between 1 and 20"),
         ("%%exchange kind stern --rounds 99\nbegin", InputError, "NbConvo.max_rounds allows more"),
         ("%%exchange kind stern --round 2\nbegin", InputError, "did you mean '--rounds'?"),

@@ -297,6 +297,10 @@ def test_a_name_on_the_line_makes_it_the_current_one(notebook, provider):
         ("%%session new --service opnai\nx", UnknownName, "did you mean 'openai'?"),
         ("%%session new --rpm 0\nx", InputError, "--rpm must be a number above 0, or none to lift"),
         ("%%session new --tpm -1\nx", InputError, "none to lift the limit, not '-1'"),
+        ("%session new --rpm", InputError, "--rpm needs a value: --rpm N"),
+        ("%session new --timeout 5", InputError, "nbconvo.services.get('NAME').timeout = 5"),
+        ("%session new --max-concurrent 4", InputError, "get('NAME').max_concurrent = 4"),
+        ("%session new --tool-timeout x", InputError, "--tool-timeout must be a number, not 'x'"),
         ("%%session new --dir {file}\nx", LogError, "it is a file, not a directory"),
         (
             "%%session new and more\nx",
