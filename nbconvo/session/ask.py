@@ -49,7 +49,7 @@ class Ask:
         loop: The event loop on which async tools run; ``None`` is the I/O thread's.
         bulk: The work of a program that it belongs to; ``None`` if a person waits for it.
         given: What was given for this call only, in place of the session's own.
-        repeats: Id of the turn that it asks again, since that got no reply.
+        repeats: Id of the first turn that asked it, and got no reply.
     """
 
     name: str | None

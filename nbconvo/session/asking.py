@@ -107,7 +107,7 @@ class Asking:
             turn.ask,
             profile=self.profile.overridden(given),
             given=given,
-            repeats=turn.id,
+            repeats=turn.question,
             # Who asked it may not be there any more to answer questions, or turn a loop.
             answers=False,
             loop=None,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nbconvo.budget import Budget
@@ -64,15 +64,14 @@ class Turn:
         """The id that the reply will have."""
         return self.tally.id
 
+    @property
+    def question(self) -> str:
+        """The id of the turn that this one repeats, else its own."""
+        return self.ask.repeats or self.id
+
     def ended_since(self, reply: Message) -> bool:
         """Whether it ended without a reply after ``reply`` had come."""
         return self.ended is not None and self.ended >= reply.created
-
-    def end(self, error: BaseException) -> None:
-        """Note that it ended without a reply."""
-        self.ended = datetime.now(UTC)
-        if isinstance(error, Exception) and not isinstance(error, Halted):
-            self.error = error
 
     def halt(self) -> None:
         """End it from any thread: what has come is kept, who waits for it gets ``Halted``."""

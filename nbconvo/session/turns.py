@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
+from nbconvo.errors import Halted
 from nbconvo.session.ask import Ask
 from nbconvo.session.turn import Turn
 
@@ -35,8 +37,10 @@ class Turns:
     @property
     def failed(self) -> tuple[Turn, ...]:
         """Those whose service did not answer, until they are dismissed or asked anew."""
-        again = {turn.ask.repeats for turn in self._live}
-        return tuple(turn for turn in self._open if turn.error is not None and turn.id not in again)
+        again = {turn.question for turn in self._live}
+        return tuple(
+            turn for turn in self._open if turn.error is not None and turn.question not in again
+        )
 
     @property
     def unanswered(self) -> Turn | None:
@@ -57,24 +61,31 @@ class Turns:
             with turn.stoppable():
                 yield turn
         except BaseException as error:
-            turn.end(error)
-            self._ended(turn)
+            self._keep(turn, error)
             raise
         else:
-            self._ended(turn)
+            self._forget(turn)
         finally:
             self._live = tuple(other for other in self._live if other is not turn)
             self._changed()
 
-    def _ended(self, turn: Turn) -> None:
-        """Keep a turn that got no reply in place of those that it repeats; forget these else."""
-        others = tuple(old for old in self._open if not _repeats(turn.ask, old))
-        if turn.error is not None:
-            others = (*others, turn)
-        elif turn.ended is not None and not turn.kept:  # it was stopped
-            is_new = turn.begun and len(others) == len(self._open)
-            others = (*self._open, turn) if is_new else self._open
-        self._unanswered = others[-_KEPT:]
+    def _keep(self, turn: Turn, error: BaseException) -> None:
+        """Keep a turn that got no reply; one that failed in place of those that it repeats."""
+        turn.ended = datetime.now(UTC)
+        if isinstance(error, Exception) and not isinstance(error, Halted):
+            turn.error = error
+            self._forget(turn)
+        elif turn.kept:  # it was stopped, but is on record
+            self._forget(turn)
+            return
+        elif not turn.begun:  # it was taken back
+            return
+        self._unanswered = (*self._open, turn)[-_KEPT:]
+
+    def _forget(self, turn: Turn) -> None:
+        """Forget those that a turn repeats."""
+        if self._unanswered:
+            self._unanswered = tuple(old for old in self._open if not _repeats(turn, old))
 
     def dismiss(self, turn: Turn) -> None:
         """Forget a failed one."""
@@ -82,11 +93,11 @@ class Turns:
         self._changed()
 
 
-def _repeats(ask: Ask, old: Turn) -> bool:
+def _repeats(turn: Turn, old: Turn) -> bool:
     """Whether what has ended now is what got no reply before."""
-    if ask.repeats == old.id:
+    ask, before = turn.ask, old.ask
+    if turn.question == old.question:
         return True
-    before = old.ask
     if ask.content == before.content and ask.parent == before.parent:
         return True
     return ask.cell is not None and before.cell is not None and ask.cell.id == before.cell.id

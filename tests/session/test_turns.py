@@ -266,6 +266,39 @@ async def test_a_retry_asks_again_what_was_stopped_before_anything_came(provider
     assert sent(provider)[-1] == "stopped"
 
 
+async def test_a_retry_that_is_stopped_can_be_retried_and_is_forgotten_with_what_failed(provider):
+    session = Session(service="openai", model="m")
+    provider.error(400)
+    await failing(session, "go")
+    held = threading.Event()
+    provider.reply("late", hold=held)
+    job = session.asking.start(session.asking.prepare_retry())
+    await until(lambda: len(provider.requests) == 2)
+    assert session.failed_turns == ()  # while it is asked again
+    session.stop()
+    held.set()
+    with pytest.raises(Halted):
+        await job
+    assert [turn.ask.content for turn in session.failed_turns] == ["go"]
+    await session.retry()
+    assert sent(provider) == ["go"]
+    assert session.failed_turns == ()
+
+
+async def test_what_is_taken_back_while_it_waits_is_not_retried(provider, watched):
+    provider.reply("one two", deltas=3, pace=0.05)
+    session = Session(service=watched, model="m")
+    first = session.asking.start(session.asking.prepare("first"))
+    second = session.asking.start(session.asking.prepare("second"))
+    await until(lambda: len(session.turns) == 2)
+    session.turns[1].halt()
+    with pytest.raises(Halted):
+        await second
+    await first
+    await session.retry()
+    assert sent(provider) == ["first"]
+
+
 async def test_a_retry_of_what_was_stopped_on_its_way_is_another_reply(provider, watched):
     provider.reply("one two three four", deltas=3, pace=0.1)
     session = Session(service=watched, model="m")
