@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -13,20 +14,32 @@ _ENOUGH = 5  # requests in a row
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds
 
 
+class _Trial:
+    """A request that tries whether the service is back, and how that went."""
+
+    __slots__ = ("by", "ended", "failed")
+
+    def __init__(self, by: object) -> None:
+        self.by = by
+        self.ended = asyncio.Event()
+        self.failed = False
+
+
 class Circuit:
     """Opens when requests in a row were given up because their service is down.
 
-    Each of them had all its attempts by then. While the circuit is open requests are refused
-    without being sent, but for one after a pause, which doubles with each that fails, and but for
-    any that is asked while no other is: who asks by hand wants to know, and is alone. The first
-    that is answered, be it with a refusal, closes the circuit.
+    Each of them had all its attempts by then. While the circuit is open, those that were asked
+    before the last of them failed are refused without being sent, until a pause is over, which
+    doubles with each that tries in vain. Of those that are asked later one tries whether the
+    service is back, and the others wait to see how it goes. The first that is answered, be it with
+    a refusal, closes the circuit.
 
     Args:
         name: Whose it is, for error texts.
         clock: Seconds from any origin.
     """
 
-    __slots__ = ("_clock", "_failures", "_last", "_name", "_next_at", "_pause")
+    __slots__ = ("_clock", "_failures", "_last", "_name", "_next_at", "_pause", "_trial")
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
@@ -35,50 +48,94 @@ class Circuit:
         self._last = ""
         self._next_at = 0.0
         self._pause = _FIRST_PAUSE
+        self._trial: _Trial | None = None
 
     @property
-    def is_open(self) -> bool:
-        """Whether requests are being refused."""
-        return self._failures >= _ENOUGH
+    def failures(self) -> int:
+        """How many requests in a row failed so far."""
+        return self._failures
 
-    def admit(self, is_alone: Callable[[], bool]) -> None:
-        """Let a request go.
+    @property
+    def is_tried(self) -> bool:
+        """Whether a request tries whether the service is back: see :meth:`outcome`."""
+        return self._trial is not None
+
+    @property
+    def notice(self) -> str:
+        """What a reader is told who waits for the :meth:`outcome`."""
+        return f"waiting: {self._name} seems to be down, and another request tries if it is back"
+
+    def admit(self, by: object, seen: int) -> bool:
+        """Return whether a request may go; else another tries, whose :meth:`outcome` counts.
 
         Args:
-            is_alone: Tells whether no other is under way or waits; asked only if it matters.
+            by: Stands for the request.
+            seen: How many :attr:`failures` there were when it was asked.
 
         Raises:
-            ServiceDown: If the circuit is open and the request is not the one that tries.
+            ServiceDown: If the circuit is open, and more requests failed since it was asked.
         """
         if self._failures < _ENOUGH:
-            return
-        now = self._clock()
-        if now >= self._next_at or is_alone():
-            self._next_at = now + self._pause
-            return
-        left = self._next_at - now
-        raise ServiceDown(
-            f"{self._name} seems to be down, so this was not sent: {self._failures} requests in a "
-            f"row failed; the next try is in {left:.3g} s; the last error was: {self._last}",
-            retry_after=left,
-        )
+            return True
+        if self._trial is not None:
+            return False
+        if seen != self._failures and self._clock() < self._next_at:
+            raise self._down()
+        self._trial = _Trial(by)
+        return True
+
+    async def outcome(self) -> None:
+        """Wait until the request that tries is answered, or has left.
+
+        Raises:
+            ServiceDown: If it failed.
+        """
+        if (trial := self._trial) is not None:
+            await trial.ended.wait()
+            if trial.failed:
+                raise self._down()
 
     def answered(self) -> None:
         """Note that the service is there."""
         self._failures = 0
         self._pause = _FIRST_PAUSE
+        if self._trial is not None:
+            self._end(self._trial)
 
-    def gave_up(self, error: ServiceError, *, begun: bool = False) -> None:
+    def gave_up(self, error: ServiceError, by: object = None, *, begun: bool = False) -> None:
         """Note that a request was given up with this error, its reply ``begun`` or not."""
         if begun:
             self.answered()  # it broke off, but the service is there
         elif isinstance(error, ConnectionFailed | TimedOut) or (
             isinstance(error, ServerFailed) and (error.status or 500) >= 500
         ):
-            if self.is_open:
+            trial = self._trial
+            is_trial = trial is not None and trial.by is by
+            if is_trial:  # those that were under way before tell of the same fault once more
                 self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             self._failures += 1
             self._last = str(error)
             self._next_at = self._clock() + self._pause
+            if trial is not None and is_trial:
+                self._end(trial, failed=True)
         elif error.status is not None:
             self.answered()
+
+    def left(self, by: object) -> None:
+        """Note that a request is over; if it tried, and nobody knows how it went, the next does."""
+        if (trial := self._trial) is not None and trial.by is by:
+            self._end(trial)
+
+    def _end(self, trial: _Trial, *, failed: bool = False) -> None:
+        trial.failed = failed
+        trial.ended.set()
+        self._trial = None
+
+    def _down(self) -> ServiceDown:
+        left = max(0.0, self._next_at - self._clock())
+        return ServiceDown(
+            f"{self._name} seems to be down, so this was not sent: {self._failures} requests in a "
+            f"row failed, the last with: {self._last}; ask again, best in {left:.2g} s: one "
+            "request then tries, and the others wait for it",
+            retry_after=left,
+        )

@@ -21,7 +21,7 @@ from nbconvo.client.reading import Reading, failure_of
 from nbconvo.client.ready import Ready
 from nbconvo.client.retrying import Attempts
 from nbconvo.client.spending import Output, estimated, hold_of
-from nbconvo.client.waiting import is_alone, reason_to_wait
+from nbconvo.client.waiting import reason_to_wait
 from nbconvo.errors import NbConvoError, RateLimited, ServiceError
 from nbconvo.limiter import Limiter
 from nbconvo.messages import Delta, Message
@@ -102,68 +102,74 @@ class Client:
         hold = await hold_of(ready, budgets)
         self._accounts.show(account, service)
         limiter, now = account.limiter, asyncio.get_running_loop().time
-        attempts = Attempts(ready, account, self._jitter)
-        while True:
-            waits = is_again = attempts.number > 1
-            if not waits and (notice := reason_to_wait(service, limiter, ready)):
-                waits = True
-                yield [Delta(notice=notice)]
-            permit = await limiter.acquire(
-                ready.expected,
-                output=ready.expected - ready.prompt,
-                first=is_again,
-                bulk=bulk,
-                model=model,
-            )
-            sent_at = now()
-            link = Link(service, sent_at + attempts.left)
-            usage, output, response = None, Output(), None
-            try:
-                hold.take()
-                if not is_again:
-                    account.circuit.admit(lambda: is_alone(limiter))
-                if waits:
-                    yield [Delta(notice="")]  # the wait is over, the request on its way
-                response = await self._ensured().send(ready, link)
-                permit.sent_at = link.sent_at
-                if response.status >= 300:
-                    failure = await failure_of(service, response, link, model)
-                    refused = isinstance(failure, RateLimited)
-                    account.observe(permit, response.headers, refused=refused)
-                    raise failure
-                account.observe(permit, response.headers)
-                reading = Reading(ready, response, link)
-                while (batch := await reading.next()) is not None:
-                    if batch:
-                        output.came += batch
-                        yield batch
-                if (usage := output.usage) is None:
-                    usage = estimated(ready, output)
-                    yield [Delta(usage=usage)]
-                account.circuit.answered()
-                account.learn_output(model, usage.output_tokens / ready.replies)
-                return
-            except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
-                attempts.left -= now() - sent_at
-                failed = error_of(raised, link)
-                delay = attempts.delay(failed, permit, link)
-            finally:
-                link.leave()
-                if response is not None:
-                    response.close()
-                usage = usage or output.usage
-                if output and not (usage and usage.output_tokens):  # it broke off, or nobody reads
-                    usage = estimated(ready, output, usage)
-                is_error = response is not None and response.status >= 300
-                used = 0 if is_error else usage.total_tokens if usage else ready.prompt
-                if usage is not None:
-                    usage = service.priced(usage, output.model, model)
-                hold.settle(usage.cost if usage else None, used=usage is not None)
-                account.settle(permit, None if link.sent_at is None else used, usage)
-            yield [Delta(notice=f"{failed}; trying again in {delay:.3g} s")]
-            if not isinstance(failed, RateLimited):  # else the limiter waits
-                await self._sleep(delay)
-                attempts.left -= delay
+        with Attempts(ready, account, self._jitter) as attempts:
+            while True:
+                waits = is_again = attempts.number > 1
+                if not is_again and account.circuit.is_tried:
+                    waits = True
+                    yield [Delta(notice=account.circuit.notice)]
+                    await account.circuit.outcome()
+                if not is_again and (notice := reason_to_wait(service, limiter, ready)):
+                    waits = True
+                    yield [Delta(notice=notice)]
+                permit = await limiter.acquire(
+                    ready.expected,
+                    output=ready.expected - ready.prompt,
+                    first=is_again,
+                    bulk=bulk,
+                    model=model,
+                )
+                sent_at = now()
+                link = Link(service, sent_at + attempts.left)
+                usage, output, response = None, Output(), None
+                try:
+                    hold.take()
+                    if not is_again and not account.circuit.admit(attempts, attempts.seen):
+                        continue  # to wait without the permit, which the one that tries may need
+                    if waits:
+                        yield [Delta(notice="")]  # the wait is over, the request on its way
+                    response = await self._ensured().send(ready, link)
+                    permit.sent_at = link.sent_at
+                    if response.status >= 300:
+                        failure = await failure_of(service, response, link, model)
+                        refused = isinstance(failure, RateLimited)
+                        account.observe(permit, response.headers, refused=refused)
+                        raise failure
+                    account.observe(permit, response.headers)
+                    reading = Reading(ready, response, link)
+                    while (batch := await reading.next()) is not None:
+                        if batch:
+                            if not output.came:
+                                account.circuit.answered()
+                            output.came += batch
+                            yield batch
+                    if (usage := output.usage) is None:
+                        usage = estimated(ready, output)
+                        yield [Delta(usage=usage)]
+                    account.learn_output(model, usage.output_tokens / ready.replies)
+                    return
+                except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
+                    attempts.left -= now() - sent_at
+                    failed = error_of(raised, link)
+                    delay = attempts.delay(failed, permit, link)
+                finally:
+                    link.leave()
+                    if response is not None:
+                        response.close()
+                    usage = usage or output.usage
+                    if output and not (usage and usage.output_tokens):
+                        # It broke off, or nobody reads.
+                        usage = estimated(ready, output, usage)
+                    is_error = response is not None and response.status >= 300
+                    used = 0 if is_error else usage.total_tokens if usage else ready.prompt
+                    if usage is not None:
+                        usage = service.priced(usage, output.model, model)
+                    hold.settle(usage.cost if usage else None, used=usage is not None)
+                    account.settle(permit, None if link.sent_at is None else used, usage)
+                yield [Delta(notice=f"{failed}; trying again in {delay:.3g} s")]
+                if not isinstance(failed, RateLimited):  # else the limiter waits
+                    await self._sleep(delay)
+                    attempts.left -= delay
 
     async def warm(self, service: BaseService) -> None:
         """Have a connection at hand for a first request that does not come at once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
 from nbconvo.client.accounts import Account
 from nbconvo.client.patience import Link
@@ -29,9 +30,11 @@ class Attempts:
     Attributes:
         number: Which time it is, from 1.
         left: Seconds that remain for all further attempts; none below 0.
+        seen: How many requests of the account had failed in a row when this one was asked.
     """
 
-    __slots__ = ("_account", "_jitter", "_ready", "_refused", "_replies", "left", "number")
+    __slots__ = ("_account", "_jitter", "_ready", "_refused", "_replies", "left", "number",
+                 "seen")  # fmt: skip
 
     def __init__(self, ready: Ready, account: Account, jitter: Callable[[], float]) -> None:
         self._ready = ready
@@ -41,6 +44,13 @@ class Attempts:
         self._replies = account.replies
         self.number = 1
         self.left = ready.service.total_timeout
+        self.seen = account.circuit.failures
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._account.circuit.left(self)
 
     def delay(self, error: ServiceError, permit: Permit, link: Link) -> float:
         """Return after how many seconds the request is sent once more.
@@ -59,9 +69,10 @@ class Attempts:
             # For everybody, and before the permit is settled, which lets the next one go. This
             # request goes first afterwards.
             self._account.limiter.pause(delay, permit)
+            self._account.circuit.answered()
         is_too_late = delay > min(self.left, LONGEST_WAIT)
         if link.begun or is_too_late or not self._worth_another(error):
-            self._account.circuit.gave_up(error, begun=link.begun)
+            self._account.circuit.gave_up(error, self, begun=link.begun)
             if self.number > 1:
                 error.args = (f"{error}; tried {self.number} times",)
             # Not with the frames below: they hold what the service said, unscrubbed.

@@ -1,4 +1,4 @@
-"""What a limiter tells of a request: whether it waits, in words, and whether it is alone."""
+"""What a limiter tells of a request: whether it waits, in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nbconvo.client.ready import Ready
 from nbconvo.limiter import LONGEST_WAIT, Limiter
 from nbconvo.services import BaseService
 
-__all__ = ["is_alone", "reason_to_wait"]
+__all__ = ["reason_to_wait"]
 
 _WORTH_A_NOTICE = 0.3  # seconds of waiting that a reader wonders about
 
@@ -24,9 +24,3 @@ def reason_to_wait(service: BaseService, limiter: Limiter, ready: Ready) -> str 
         return None
     how_long = f"{math.ceil(wait)} s" if math.isfinite(wait) else "for a place"
     return f"waiting {how_long}: the limit of {service.name} is reached"
-
-
-def is_alone(limiter: Limiter) -> bool:
-    """Whether the request that has just been admitted is the only one."""
-    usage = limiter.usage()
-    return usage.in_flight == 1 and usage.queued == 0

@@ -7,6 +7,7 @@ import contextlib
 import random
 import socket
 import ssl
+import threading
 import time
 from collections import Counter
 
@@ -14,7 +15,14 @@ import pytest
 
 from nbconvo.client import Client
 from nbconvo.client.circuit import Circuit
-from nbconvo.errors import ConnectionFailed, ServerFailed, ServiceDown, StreamCut, TimedOut
+from nbconvo.errors import (
+    BadRequest,
+    ConnectionFailed,
+    ServerFailed,
+    ServiceDown,
+    StreamCut,
+    TimedOut,
+)
 from nbconvo.messages import Message
 from nbconvo.services import ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
@@ -211,26 +219,133 @@ async def test_a_service_that_is_down_is_not_asked_by_everybody(provider: FakePr
     down = [result for result in results if isinstance(result, ServiceDown)]
     assert len(down) > 40
     assert str(down[0]).startswith("fake seems to be down, so this was not sent")
-    with pytest.raises(ConnectionFailed):  # who is alone is not refused
+    with pytest.raises(ConnectionFailed):  # what is asked anew is not refused
         await one(client, service)
     assert balanced(client, service)
     await client.close()
 
 
-def test_an_open_circuit_lets_one_try_after_a_pause_and_an_answer_closes_it():
+def opened(now: float = 0.0) -> Circuit:
+    circuit = Circuit("fake", lambda: now)
+    for _ in range(5):
+        assert circuit.admit(None, 0)
+        circuit.gave_up(ConnectionFailed("fake: refused"))
+    return circuit
+
+
+def test_who_was_asked_before_the_circuit_opened_is_refused_until_a_pause_is_over():
     now = 0.0
     circuit = Circuit("fake", lambda: now)
     for _ in range(5):
-        circuit.admit(lambda: False)
         circuit.gave_up(ConnectionFailed("fake: refused"))
-    with pytest.raises(ServiceDown):
-        circuit.admit(lambda: False)
+    with pytest.raises(ServiceDown, match=r"the last with: fake: refused; ask again, best in 5 s"):
+        circuit.admit("old", 4)
     now = 5.0
-    circuit.admit(lambda: False)
-    with pytest.raises(ServiceDown):
-        circuit.admit(lambda: False)
+    assert circuit.admit("old", 4)
+
+
+def test_of_those_that_are_asked_later_one_tries_and_an_answer_closes_the_circuit():
+    circuit = opened()
+    assert circuit.admit("one", circuit.failures)
+    assert not circuit.admit("two", circuit.failures)
     circuit.answered()
-    circuit.admit(lambda: False)
+    assert circuit.admit("two", 5)
+    assert not circuit.is_tried
+
+
+def test_only_a_request_that_tries_in_vain_makes_the_pause_longer():
+    circuit = opened()
+    for _ in range(25):  # they were under way with the others
+        circuit.gave_up(ConnectionFailed("fake: refused"))
+    with pytest.raises(ServiceDown, match="best in 5 s"):
+        circuit.admit("old", 0)
+    assert circuit.admit("one", circuit.failures)
+    circuit.gave_up(ConnectionFailed("fake: refused"), "one")
+    with pytest.raises(ServiceDown, match="best in 10 s"):
+        circuit.admit("old", 0)
+
+
+async def batch_after_an_outage(
+    client: Client, service: ChatService, provider: FakeProvider, rows: int = 30
+) -> list[asyncio.Task[str]]:
+    provider.error(503, times=5 * 5)
+    for _ in range(5):
+        with pytest.raises(ServerFailed):
+            await one(client, service)
+    return [asyncio.create_task(one(client, service)) for _ in range(rows)]
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_concurrent": 1}, {"max_requests_per_minute": 6000}])
+async def test_the_first_batch_on_a_recovered_service_is_answered(
+    client: Client, provider: FakeProvider, limits: dict[str, int]
+):
+    service = ChatService(KEY, provider.base_url, name="fake", **limits)
+    tasks = await batch_after_an_outage(client, service, provider)
+    assert await asyncio.gather(*tasks) == ["Hello from the fake provider."] * 30
+    assert len(provider.requests) == 25 + 30
+    assert balanced(client, service)
+
+
+async def test_where_the_one_that_tries_fails_the_others_are_not_sent(
+    client: Client, service: ChatService, provider: FakeProvider
+):
+    tasks = await batch_after_an_outage(client, service, provider)
+    provider.error(503, times=99)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert Counter(map(type, results)) == {ServerFailed: 1, ServiceDown: 29}
+    assert len(provider.requests) == 25 + 5
+    assert balanced(client, service)
+
+
+async def test_who_waits_for_the_one_that_tries_goes_on_with_its_first_words(
+    client: Client, service: ChatService, provider: FakeProvider
+):
+    tasks = await batch_after_an_outage(client, service, provider, rows=2)
+    hold = threading.Event()
+    provider.reply("a b c", hold=hold)
+    assert await tasks[1] == "Hello from the fake provider."
+    assert not tasks[0].done()
+    hold.set()
+    assert await tasks[0] == "a b c"
+
+
+async def test_where_the_one_that_tries_is_cancelled_the_next_one_tries(
+    client: Client, service: ChatService, provider: FakeProvider
+):
+    tasks = await batch_after_an_outage(client, service, provider)
+    provider.hang()
+    await asyncio.to_thread(provider.wait_for_requests, 26)
+    for task in tasks[:3]:  # two of them wait
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert Counter(map(type, results)) == {asyncio.CancelledError: 3, str: 27}
+    assert len(provider.requests) == 25 + 1 + 27
+    assert balanced(client, service)
+
+
+async def test_who_waits_for_the_one_that_tries_is_told_and_holds_no_permit(
+    client: Client, service: ChatService, provider: FakeProvider
+):
+    tasks = await batch_after_an_outage(client, service, provider, rows=1)
+    provider.hang()
+    await asyncio.to_thread(provider.wait_for_requests, 26)
+    waiting = client.stream(service, QUESTION, "m", {"stream": True})
+    (delta,) = await anext(waiting)
+    assert delta.notice.startswith("waiting: fake seems to be down")
+    assert client.limiter(service).usage().in_flight == 1
+    await waiting.aclose()
+    tasks[0].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert balanced(client, service)
+
+
+async def test_a_refusal_of_the_one_that_tries_lets_the_others_go_on(
+    client: Client, service: ChatService, provider: FakeProvider
+):
+    tasks = await batch_after_an_outage(client, service, provider)
+    provider.error(400)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert Counter(map(type, results)) == {BadRequest: 1, str: 29}
 
 
 async def test_an_idempotency_key_is_kept_over_attempts(client: Client, provider: FakeProvider):
@@ -247,10 +362,10 @@ def test_services_that_hang_are_down_too_but_not_those_that_break_off():
     circuit = Circuit("fake")
     for _ in range(9):
         circuit.gave_up(TimedOut("silent"), begun=True)
-    assert not circuit.is_open
+    assert circuit.failures == 0
     for _ in range(5):
         circuit.gave_up(TimedOut("silent"))
-    assert circuit.is_open
+    assert circuit.failures == 5
 
 
 async def test_a_whole_reply_that_stalls_is_paid_for_once(client: Client):
