@@ -94,11 +94,11 @@ class Account:
         alive = (reference() for reference in self._sharing)
         sharing = [other for other in alive if other is not None and other is not service]
         sharing.append(service)
-        self._sharing = [weakref.ref(sharer) for sharer in sharing]
         limits = _stated_by(sharing)
         if limits != self._limits:
             self.limiter.set_limits(**limits)
             self._limits = limits
+        self._sharing = [weakref.ref(sharer) for sharer in sharing]
         self._stated = stated
 
     def unshare(self) -> None:

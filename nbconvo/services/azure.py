@@ -60,7 +60,11 @@ class AzureService(ChatService):
         api_key, base_url = unseen_key(api_key), unseen_url(base_url)
         if "headers" in settings:
             settings["headers"] = masked(settings["headers"])
-        super().__init__(api_key, base_url, **settings)
+        try:
+            super().__init__(api_key, base_url, **settings)
+        except InputError:
+            settings = {}  # what is none of them may be a key
+            raise
         self._api_version = checked_text("api_version", api_version)
 
     @property

@@ -32,13 +32,20 @@ __all__ = [
 T = TypeVar("T")
 
 
-def check_positive(label: str, value: object, *, optional: bool = True) -> None:
-    """Raise ``InputError`` unless ``value`` is a number above 0, or (``optional``) ``None``."""
+def check_positive(
+    label: str, value: object, *, optional: bool = True, whole: bool = False
+) -> None:
+    """Raise ``InputError`` unless ``value`` is a number above 0, or (``optional``) ``None``.
+
+    ``whole`` says that it counts something.
+    """
     if optional and value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        remedy = "; leave it out for no limit" if optional else ""
-        raise InputError(f"{label} must be a number above 0, not {value!r}{remedy}")
+    kinds = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
+        what = "a whole number" if whole else "a number"
+        remedy = "; None is no limit" if optional else ""
+        raise InputError(f"{label} must be {what} above 0, not {value!r:.80}{remedy}")
 
 
 def unseen_key(api_key: object) -> Any:
@@ -61,7 +68,7 @@ def masked(headers: object) -> Any:
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
-        return type(headers)
+        return headers if isinstance(headers, type) else type(headers)
     for value in headers.values():
         if isinstance(value, str):
             _remember_header(value)
@@ -100,9 +107,12 @@ def checked_text(label: str, value: object) -> str | None:
 
 def check_name(name: object) -> None:
     """Raise ``InputError`` unless ``name`` can stand for a service, before a model's name too."""
-    if isinstance(name, str) and re.fullmatch(r"[^\s:/]+", name):
+    if isinstance(name, str) and re.fullmatch(r"[^\s:/-][^\s:/]*", name):
         return
-    raise InputError(f"a service's name is one word without ':' or '/', not {name!r:.80}")
+    raise InputError(
+        "a service's name is one word without ':' or '/', and does not begin with '-'; "
+        f"it cannot be {name!r:.80}"
+    )
 
 
 def checked_price(price: object) -> tuple[float, float] | None:
@@ -135,6 +145,8 @@ def _fault_of(url: str) -> str:
         usable = False
     if not usable:
         return "is not an http address such as http://127.0.0.1:8080/v1"
+    if not url.isprintable() or " " in url:
+        return "holds a space or a line break; copy it again"
     if parts.username is not None or parts.query:
         what = "a query" if parts.query else "a user name"
         return f"holds {what}; pass what identifies you in headers="

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, Never
 
 from nbconvo import prices
-from nbconvo.errors import InputError, MissingKey
+from nbconvo.errors import InputError, MissingKey, nearest
 from nbconvo.keys import Key, remember
 from nbconvo.services.checks import (
     check_headers,
@@ -28,6 +28,18 @@ from nbconvo.services.credentials import Found, credentials
 from nbconvo.usage import Usage
 
 __all__ = ["Endpoint"]
+
+# Whether each may be None, and has to be whole.
+_NUMBERS = {
+    "max_requests_per_minute": (True, False),
+    "max_tokens_per_minute": (True, False),
+    "max_concurrent": (True, True),
+    "max_attempts": (False, True),
+    "timeout": (False, False),
+    "connect_timeout": (False, False),
+    "total_timeout": (False, False),
+}
+_SHORT = {"rpm": "max_requests_per_minute", "tpm": "max_tokens_per_minute"}
 
 
 class Endpoint:
@@ -51,14 +63,16 @@ class Endpoint:
             them, or another price is agreed; ``(0, 0)`` where nobody charges.
 
     Raises:
-        InputError: If a number is not positive, a text is none, or ``base_url`` is not an http
-            address.
+        InputError: If a number is not positive, a text is none, ``base_url`` is not an http
+            address, or there is no such setting. Limits, times and headers that are set later
+            are checked, too.
 
     Attributes:
         listed_as: The name under which it is registered; ``None`` if it is not.
     """
 
     name: str = ""
+    headers: Mapping[str, str]
     listed_as: str | None = None
     address: ClassVar[str] = ""
     #: The environment variables that may hold the key, by default ``<NAME>_API_KEY`` alone.
@@ -83,24 +97,15 @@ class Endpoint:
         headers: Mapping[str, str] | None = None,
         name: str | None = None,
         price: tuple[float, float] | None = None,
+        **unknown: Never,
     ) -> None:
         # First of all: a traceback that shows local variables must not show these.
         headers, base_url, api_key = masked(headers), unseen_url(base_url), unseen_key(api_key)
-        check_headers(headers)
-        for label, value in (
-            ("max_requests_per_minute", max_requests_per_minute),
-            ("max_tokens_per_minute", max_tokens_per_minute),
-            ("max_concurrent", max_concurrent),
-        ):
-            check_positive(label, value)
-        for label, value in (
-            ("max_attempts", max_attempts),
-            ("timeout", timeout),
-            ("connect_timeout", connect_timeout),
-            ("total_timeout", total_timeout),
-        ):
-            check_positive(label, value, optional=False)
-        if checked_text("name", name):
+        if unknown:
+            names = [*unknown]
+            unknown.clear()  # what was given may be a key
+            raise _unknown(type(self).__name__, names[0])
+        if checked_text("name", name) is not None:
             check_name(name)
         self.name = name or self.name
         key = checked_key(api_key)
@@ -114,8 +119,18 @@ class Endpoint:
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.total_timeout = total_timeout
-        self.headers: Mapping[str, str] = headers
+        self.headers = headers
         self._price = checked_price(price)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Not by properties: requests read these often, and nearly nobody sets them.
+        if name in _NUMBERS:
+            optional, whole = _NUMBERS[name]
+            check_positive(name, value, optional=optional, whole=whole)
+        elif name == "headers":
+            value = masked(value)
+            check_headers(value)
+        super().__setattr__(name, value)
 
     @property
     def base_url(self) -> str:
@@ -125,7 +140,10 @@ class Endpoint:
         variable = unseen_url(credentials.variable(self.address_variable))
         url = checked_url(variable) if variable else self.address
         if not url:
-            raise InputError(f"service {self.name!r} has no address; pass base_url=")
+            variable = self.address_variable
+            raise InputError(
+                f"service {self.name!r} has no address; pass base_url=, or set {variable}"
+            )
         return url
 
     @property
@@ -258,3 +276,10 @@ class Endpoint:
 @lru_cache(maxsize=64)
 def _as_variable(name: str) -> str:
     return re.sub(r"\W", "_", name).upper()
+
+
+def _unknown(kind: str, name: str) -> InputError:
+    known = (*(Endpoint.__init__.__kwdefaults__ or ()), "api_key", "base_url")
+    near = _SHORT.get(name) or nearest(name, known)
+    hint = f"did you mean {near}?" if near else f"it takes {', '.join(sorted(known))}"
+    return InputError(f"{kind} takes no {name}=; {hint}")

@@ -44,15 +44,22 @@ async def test_nothing_told_of_an_account_holds_its_key(ask: Ask, client: Client
     assert "Key(" not in repr(client.accounts())
 
 
-def test_a_limit_that_cannot_be_kept_is_refused_each_time_that_it_is_stated():
-    service = ChatService(KEY, "http://127.0.0.1:1/v1", max_requests_per_minute=60)
-    account = Accounts().of(service)
-    for _ in range(2):
-        account.share(service)
-    service.max_requests_per_minute = -5
+def test_a_limit_that_cannot_be_kept_is_refused_each_time_and_harms_no_other_service():
+    class Odd(ChatService):
+        @property
+        def max_requests_per_minute(self) -> float:
+            return -5
+
+        @max_requests_per_minute.setter
+        def max_requests_per_minute(self, value: object) -> None:
+            pass
+
+    odd, other = Odd(KEY, "http://127.0.0.1:1/v1"), ChatService(KEY, "http://127.0.0.1:1/v1")
+    account = Accounts().of(odd)
     for _ in range(2):
         with pytest.raises(InputError, match="must be a number above 0"):
-            account.share(service)
+            account.share(odd)
+        account.share(other)
 
 
 def test_a_limit_that_is_stated_again_holds_again_whoever_asked_meanwhile():

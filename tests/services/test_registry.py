@@ -12,6 +12,7 @@ from nbconvo import services
 from nbconvo.errors import InputError, MissingKey, UnknownName
 from nbconvo.keys import Key
 from nbconvo.services import (
+    AzureService,
     BaseService,
     ChatService,
     OpenAIService,
@@ -79,10 +80,12 @@ def test_what_is_no_service_is_not_registered(service: object):
     assert "mine" not in services.names()
 
 
-@pytest.mark.parametrize("name", ["two words", "a:b", "a/b"])
+@pytest.mark.parametrize("name", ["two words", "a:b", "a/b", "", "--x"])
 def test_a_service_has_a_name_that_can_be_typed(name: str):
     with pytest.raises(InputError, match="a service's name is one word"):
         ChatService(base_url=URL, name=name)
+    with pytest.raises(InputError, match="a service's name is one word"):
+        services.register(name, ChatService(base_url=URL))
 
 
 @pytest.mark.usefixtures("_registry")
@@ -147,7 +150,8 @@ def test_an_address_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_service_without_an_address_says_how_to_give_one():
-    with pytest.raises(InputError, match="service 'custom' has no address; pass base_url="):
+    said = "service 'custom' has no address; pass base_url=, or set CUSTOM_BASE_URL"
+    with pytest.raises(InputError, match=said):
         _ = ChatService().base_url
 
 
@@ -172,6 +176,14 @@ def test_what_is_no_http_address_is_refused(url: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     with pytest.raises(InputError, match="is not an http address such as"):
         _ = OpenAIService().base_url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a b/v1", "http://host/v 1", "http://host/v1 ", "http://h\n"]
+)
+def test_an_address_with_a_space_in_it_is_refused(url: str):
+    with pytest.raises(InputError, match="holds a space or a line break; copy it again"):
+        ChatService(base_url=url)
 
 
 @pytest.mark.parametrize(
@@ -301,14 +313,53 @@ def test_services_of_one_account_are_told_by_address_and_key():
 )
 @pytest.mark.parametrize("value", [0, -1, True, "7", float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused_by_name(name: str, value: object):
-    with pytest.raises(InputError, match=f"{name} must be a number above 0, not"):
+    said = f"{name} must be a (whole )?number above 0, not"
+    with pytest.raises(InputError, match=said):
         ChatService(base_url=URL, **{name: value})
+    service = ChatService(base_url=URL)
+    before = repr(service), getattr(service, name)
+    with pytest.raises(InputError, match=said):
+        setattr(service, name, value)
+    assert (repr(service), getattr(service, name)) == before
 
 
 @pytest.mark.parametrize("name", ["max_attempts", "timeout"])
 def test_what_has_to_be_a_number_cannot_be_none(name: str):
-    with pytest.raises(InputError, match=f"{name} must be a number above 0, not None$"):
+    with pytest.raises(InputError, match=f"{name} must be a (whole )?number above 0, not None$"):
         ChatService(base_url=URL, **{name: None})
+
+
+@pytest.mark.parametrize("name", ["max_attempts", "max_concurrent"])
+def test_what_counts_something_is_whole(name: str):
+    with pytest.raises(InputError, match=f"{name} must be a whole number above 0, not 2.5"):
+        ChatService(base_url=URL, **{name: 2.5})
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("rpm", "did you mean max_requests_per_minute?"),
+        ("max_token_per_minute", "did you mean max_tokens_per_minute?"),
+        ("apikey", "did you mean api_key?"),
+        ("wings", "it takes api_key, base_url, connect_timeout"),
+    ],
+)
+@pytest.mark.parametrize("kind", [ChatService, AzureService])
+def test_a_setting_that_is_none_is_told_with_what_was_meant(kind: type, name: str, said: str):
+    with pytest.raises(InputError) as caught:
+        kind(base_url=URL, **{name: SECRET})
+    assert str(caught.value).startswith(f"{kind.__name__} takes no {name}=; {said}")
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)][1:]
+    shown = [value for f in frames for name, value in f.f_locals.items() if name != "self"]
+    assert SECRET not in repr(shown)
+
+
+def test_headers_that_are_set_later_are_checked_and_hidden_too():
+    service = ChatService(base_url=URL)
+    service.headers = {"X-Token": "t0ken"}
+    assert "t0ken" not in repr(vars(service))
+    with pytest.raises(InputError, match="header 'X-A' holds a line break"):
+        service.headers = {"X-A": "one\r\nX-B: two"}
 
 
 @pytest.mark.parametrize(
