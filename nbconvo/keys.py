@@ -30,6 +30,7 @@ _PREFIX = re.compile(r"(?:[a-z]+[-_]|api\d\d-|v\d-)*|AIza")
 
 _OF_A_SERVICE = re.compile(r"(?:sk|pk|rk|csk|gsk|xai|pplx|nvapi|tgp|hf|gh[a-z])[-_]|AIza")
 
+_REST = re.compile(r"[\w*…•-]*")  # of a mask, or of a word
 _MASKS = re.compile(r"(?:\[key\]){2,}")
 _LONG = 12  # characters from which on pieces of a key are looked for, not it as a whole only
 _PIECE = 6
@@ -148,21 +149,47 @@ def scrub(text: str, *keys: Key | None) -> str:
     given = [key.reveal() for key in keys if key is not None]
     for secret in dict.fromkeys((*given, *_known)):
         if len(secret) >= 4:
-            for pattern in _patterns(secret):
+            whole, pieces, ends = _patterns(secret)
+            for pattern in whole:
+                text = pattern.sub(_MASK, text)
+            if pieces is not None:
+                text = _without_pieces(text, secret, pieces)
+            for pattern in ends:
                 text = pattern.sub(_MASK, text)
     return _MASKS.sub(_MASK, _KEY_LIKE.sub(_MASK, text))
 
 
+def _without_pieces(text: str, secret: str, pieces: re.Pattern[str]) -> str:
+    """Return ``text`` without its longest runs that are of the secret and hold one of its pieces.
+
+    What follows of a mask, or of a word, goes with them.
+    """
+    parts, end = [], 0
+    while (found := pieces.search(text, end)) is not None:
+        start, after = found.span()
+        while start > end and text[start - 1 : after] in secret:
+            start -= 1
+        while after < len(text) and text[start : after + 1] in secret:
+            after += 1
+        parts += [text[end:start], _MASK]
+        rest = _REST.match(text, after)
+        end = rest.end() if rest else after
+    return "".join((*parts, text[end:]))
+
+
+_Patterns = tuple[tuple[re.Pattern[str], ...], re.Pattern[str] | None, tuple[re.Pattern[str], ...]]
+
+
 @functools.lru_cache(maxsize=2 * _REMEMBERED)
-def _patterns(secret: str) -> tuple[re.Pattern[str], ...]:
-    found = [re.compile("".join(map(_written, secret)))]
-    if len(secret) >= _LONG:
-        found += [re.compile(f"(?<![\\w+/-])[\\w+/-]*(?:{'|'.join(_in_base64(secret))})[\\w+/=-]*")]
-        if pieces := list(_pieces(secret)):
-            # Neighbouring pieces overlap: each takes what follows of a mask, or of the key.
-            found += [re.compile(f"(?:{'|'.join(pieces)})[\\w*…•-]*")]
-        found += map(re.compile, _ends(secret))
-    return tuple(found)
+def _patterns(secret: str) -> _Patterns:
+    """Return what finds the whole of a secret, pieces of it, and its head and tail."""
+    whole = [re.compile("".join(map(_written, secret)))]
+    if len(secret) < _LONG:
+        return tuple(whole), None, ()
+    whole += [re.compile(f"(?<![\\w+/-])[\\w+/-]*(?:{'|'.join(_in_base64(secret))})[\\w+/=-]*")]
+    pieces = "|".join(_pieces(secret))
+    ends = tuple(map(re.compile, _ends(secret)))
+    return tuple(whole), re.compile(pieces) if pieces else None, ends
 
 
 def _written(letter: str) -> str:
@@ -204,17 +231,23 @@ def _ends(secret: str) -> Iterator[str]:
         yield rf"{re.escape(head)}[^\s'\"`,;()<>\[\]{{}}|]*(?<![.:!?])"
     if not _is_word(tail):
         yield rf"(?<![\w+=-])[\w+=-]*{re.escape(tail)}(?!\w)"
+    elif not _is_word(secret[-_PIECE:]):  # of a word before -2025 the key's own only
+        longer = (re.escape(secret[-size:]) for size in range(_PIECE, 40))
+        yield rf"(?<![\w+=-])(?:{'|'.join(longer)})(?!\w)"
 
 
 def _pieces(secret: str) -> Iterator[str]:
     """Yield the pieces that no other text holds by chance: none that may be of words."""
     found = _PREFIX.match(secret)
-    random = secret[found.end() if found else 0 :]
+    begin = found.end() if found else 0
+    random = secret[begin:]
     if not re.search(r"\d", random) or not re.search(r"[^\W\d]", random):
         return
-    for start in range(len(random) - _PIECE + 1):
-        if not _is_word(piece := random[start : start + _PIECE]):
-            yield re.escape(piece)
+    for start in range(max(0, begin - _PIECE + 1), len(secret) - _PIECE + 1):
+        end = start + _PIECE
+        # Of one that begins in the prefix, test-1 and test-A are what any text may hold.
+        if not _is_word(secret[max(start, begin) : end]):
+            yield re.escape(secret[start:end])
 
 
 def _is_word(piece: str) -> bool:

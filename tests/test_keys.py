@@ -120,6 +120,37 @@ def test_words_and_numbers_that_a_key_is_made_of_stay_readable(key, said):
 
 
 @pytest.mark.parametrize(
+    ("key", "piece"),
+    [
+        ("sk-SECRETKEY-abcdef123456789", "SECRETKEY-ab"),  # it begins with a word
+        ("gsk_Qw8ZrT4yUi9oPa2sDf6gHj", "_Qw8Zr"),  # and with the end of a prefix
+        ("gsk_Qw8ZrT4yUi9oPa2sDf6gHj", "4yUi9o"),
+        ("abcdEF12+/ghIJ34==kl", "EF12+/ghI"),
+        ("made-up-0000", "e-up-0000"),
+        ("made-up-0000", "up-0000"),
+    ],
+)
+@pytest.mark.parametrize("said", ["{}", "({})", "it is {}, sorry", "{}****"])
+def test_a_piece_of_a_key_is_masked_from_its_first_character_to_its_last(
+    key: str, piece: str, said: str
+):
+    assert scrub(said.format(piece), Key(key)) == said.format("[key]").replace("****", "")
+
+
+@pytest.mark.parametrize("said", ["SECRETKEY", "abcdef", "July-2025", "2025", "my-whale-20"])
+def test_a_piece_that_may_as_well_be_a_word_or_a_year_stays(said: str):
+    assert scrub(said, Key("sk-SECRETKEY-abcdef123456789"), Key("my-whale-key-2025")) == said
+
+
+@settings(deadline=None, database=None)
+@given(st.text("abXY0189_+/-", min_size=12, max_size=40), st.data())
+def test_no_part_of_a_piece_is_left_beside_its_mask(secret: str, data: st.DataObject):
+    start = data.draw(st.integers(0, len(secret) - 6))
+    piece = secret[start : data.draw(st.integers(start + 6, len(secret)))]
+    assert scrub(f"< {piece} >", Key(secret)) in {f"< {piece} >", "< [key] >"}
+
+
+@pytest.mark.parametrize(
     "shown",
     ["sk-...0000", "sk-ma****0000", "sk-made-up…", "...0000", "…0000", "***0000", "sk-made-***"],
 )
