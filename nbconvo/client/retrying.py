@@ -73,8 +73,11 @@ class Attempts:
         is_too_late = delay > min(self.left, LONGEST_WAIT)
         if link.begun or is_too_late or not self._worth_another(error):
             self._account.circuit.gave_up(error, self, begun=link.begun)
-            if self.number > 1:
-                error.args = (f"{error}; tried {self.number} times",)
+            told = f"; tried {self.number} times" if self.number > 1 else ""
+            if is_too_late and error.retryable and error.retry_after and not link.begun:
+                most = f"{LONGEST_WAIT:g} s" if delay > LONGEST_WAIT else "total_timeout= leaves"
+                told += f"; not tried again, as the wait is longer than {most}: ask again later"
+            error.args = (f"{error}{told}",)
             # Not with the frames below: they hold what the service said, unscrubbed.
             raise error.with_traceback(None) from error.__cause__
         self.number += 1

@@ -115,8 +115,11 @@ def failure(
         typed: What the service is called in a notebook, if not by its name.
     """
     found = _read(body)
-    said = _shortened(scrub(found.text, key))
+    is_page = found.is_page and status not in {404, 405}  # of those it is no news
+    said = "a web page came, not a reply" if is_page else _shortened(scrub(found.text, key))
     wait = retry_after(headers, body)
+    asked = f"; it asks to wait {_rounded(wait)} s" if wait is not None else ""
+    elsewhere = f"; is base_url{f' {address!r}' if address else ''} right"
     details: dict[str, Any] = {"status": status, "code": found.code, "retry_after": wait}
 
     def line(what: str, remedy: str = "") -> str:
@@ -129,7 +132,6 @@ def failure(
             **details,
         )
     if status == 429:
-        asked = f"; it asks to wait {_rounded(wait)} s" if wait is not None else ""
         return RateLimited(
             line("rate limit", f"{asked}; set --rpm or --tpm to stay below it"), **details
         )
@@ -140,6 +142,8 @@ def failure(
         return AuthenticationFailed(line(what, f"; {remedy}"), **details)
     if status == 403:
         remedy = "; the key may not do this, or the service declines what was said"
+        if is_page:
+            remedy = f"{elsewhere}, and does a firewall or a proxy stand between?"
         return AuthenticationFailed(line("not allowed", remedy), **details)
     if status == 404 and model:
         remedy = f"; '%convo models {typed or service}' lists what it has"
@@ -148,11 +152,11 @@ def failure(
             remedy = "; most addresses end in /v1"
         return ModelNotFound(line(f"no model {model!r}, or {where}", remedy), **details)
     if status in {404, 405}:
-        where = f" {address!r}" if address else ""
-        remedy = f"; is base_url{where} right? most end in /v1"
+        remedy = f"{elsewhere}? most end in /v1"
         return ModelNotFound(line("nothing is at this address", remedy), **details)
     if status >= 500 or status in {408, 409}:
-        return ServerFailed(line("the service failed"), **details)
+        remedy = f"{elsewhere}?" if is_page else ""
+        return ServerFailed(line("the service failed", asked + remedy), **details)
     is_long = status == 413 or codes & _LENGTH_CODES or found.text.startswith(_TOO_LONG)
     remedy = "; ask something shorter, or begin afresh: '%convo reset'" if is_long else ""
     return BadRequest(line("request refused", remedy), **details)
@@ -200,14 +204,17 @@ def retry_after(
 
 
 class _Found:
-    """What an error body holds: its text, and the service's code and type for it."""
+    """What an error body holds: its text, and the service's code and type for it; or a page."""
 
-    __slots__ = ("code", "text", "type")
+    __slots__ = ("code", "is_page", "text", "type")
 
-    def __init__(self, text: str, code: object = None, type: object = None) -> None:
+    def __init__(
+        self, text: str, code: object = None, type: object = None, *, is_page: bool = False
+    ) -> None:
         # Whoever runs the server wrote this: no escape sequence of it may reach a terminal.
         printable = "".join(letter if letter.isprintable() else " " for letter in text)
         self.text = " ".join(printable.split())
+        self.is_page = is_page
         self.code = None if code is None else str(code)
         self.type = None if type is None else str(type)
 
@@ -216,8 +223,9 @@ def _read(body: str) -> _Found:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        is_page = body.lstrip()[:1] == "<"
-        return _Found("" if is_page else body)
+        start = body.lstrip()[:5].lower()
+        is_markup = start.startswith("<")
+        return _Found("" if is_markup else body, is_page=is_markup and start != "<?xml")
     if isinstance(data, list) and data:
         data = data[0]
     if not isinstance(data, dict):

@@ -17,6 +17,7 @@ from nbconvo.errors import (
     QuotaExhausted,
     RateLimited,
     ServerFailed,
+    ServiceError,
     StreamCut,
     TimedOut,
 )
@@ -188,14 +189,24 @@ async def test_a_rate_limit_that_names_no_time_is_backed_off_from(ask: Ask, prov
     assert len(answer.notices) == 1
 
 
-async def test_a_rate_limit_of_more_than_two_minutes_is_told_at_once(
-    ask: Ask, provider: FakeProvider
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_wait_of_more_than_two_minutes_is_told_at_once_with_why_nobody_waits(
+    ask: Ask, provider: FakeProvider, status: int
 ):
-    provider.error(429, headers={"retry-after": "3600"})
-    with pytest.raises(RateLimited, match="it asks to wait 3,600 s") as caught:
+    provider.error(status, headers={"retry-after": "3600"})
+    told = "it asks to wait 3,600 s.*; not tried again, as the wait is longer than 120 s: ask again"
+    with pytest.raises(ServiceError, match=told) as caught:
         await ask()
     assert caught.value.retry_after == 3600
     assert len(provider.requests) == 1
+
+
+async def test_a_wait_that_total_timeout_does_not_leave_is_told_so(
+    ask: Ask, provider: FakeProvider
+):
+    provider.error(503, headers={"retry-after": "100"})
+    with pytest.raises(ServerFailed, match=r"as the wait is longer than total_timeout= leaves"):
+        await ask(ChatService(KEY, provider.base_url, total_timeout=50))
 
 
 async def test_a_rate_limit_that_is_not_tried_again_makes_the_others_wait_too(

@@ -104,8 +104,26 @@ def test_other_429s_are_to_be_repeated(kind, code):
     assert error.code == code
 
 
-def test_a_rate_limit_says_how_long_to_wait():
-    assert "it asks to wait 1.5 s" in str(failed(429, headers={"retry-after": "1.5"}))
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_who_is_asked_too_much_says_how_long_to_wait(status: int):
+    assert "; it asks to wait 1.5 s" in str(failed(status, headers={"retry-after": "1.5"}))
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (502, "the service failed (502): {}; is base_url 'http://127.0.0.1:8080' right?"),
+        (
+            403,
+            "not allowed (403): {}; is base_url 'http://127.0.0.1:8080' right, and does a firewall "
+            "or a proxy stand between?",
+        ),
+    ],
+)
+@pytest.mark.parametrize("page", ["<html><h1>502</h1></html>", " \n<p>", "<!DOCTYPE html>"])
+def test_a_web_page_is_told_as_one_with_where_the_request_went(status: int, told: str, page: str):
+    error = failed(status, page, address="http://127.0.0.1:8080")
+    assert str(error) == "openai: " + told.format("a web page came, not a reply")
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -212,7 +230,7 @@ def test_the_service_s_own_words_and_code_are_found(body, text, code):
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{}", '{"error": {}}', '{"error": null}', "<html><h1>502</h1></html>", " \n<p>"]
+    "body", ["", "{}", '{"error": {}}', '{"error": null}', "<?xml version='1.0'?><Error/>"]
 )
 def test_a_body_without_words_adds_none(body):
     assert str(failed(502, body)) == "openai: the service failed (502)"
