@@ -10,7 +10,7 @@ from nbconvo.errors import ConnectionFailed, ServerFailed, ServiceDown, ServiceE
 
 __all__ = ["Circuit"]
 
-_ENOUGH = 5  # requests in a row
+_ENOUGH = 5  # requests in a row, or attempts
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds
 
 
@@ -28,23 +28,34 @@ class _Trial:
 class Circuit:
     """Opens when requests in a row were given up because their service is down.
 
-    Each of them had all its attempts by then. While the circuit is open, those that were asked
-    before the last of them failed are refused without being sent, until a pause is over, which
-    doubles with each that tries in vain. Of those that are asked later one tries whether the
-    service is back, and the others wait to see how it goes. The first that is answered, be it with
-    a refusal, closes the circuit.
+    Each of them had all its attempts by then; but where as many attempts in a row failed, no
+    further request is begun: it waits to see how one of the others goes on.
+
+    While the circuit is open, those that were asked before the last of them failed are refused
+    without being sent, until a pause is over, which doubles with each that tries in vain. Of those
+    that are asked later one tries whether the service is back, and the others wait to see how it
+    goes. The first that is answered, be it with a refusal, closes the circuit.
 
     Args:
         name: Whose it is, for error texts.
         clock: Seconds from any origin.
     """
 
-    __slots__ = ("_clock", "_failures", "_last", "_name", "_next_at", "_pause", "_trial")
+    __slots__ = (
+        "_clock",
+        "_failed_attempts",
+        "_failures",
+        "_last",
+        "_name",
+        "_next_at",
+        "_pause",
+        "_trial",
+    )
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._clock = clock
-        self._failures = 0
+        self._failures = self._failed_attempts = 0
         self._last = ""
         self._next_at = 0.0
         self._pause = _FIRST_PAUSE
@@ -63,7 +74,7 @@ class Circuit:
     @property
     def notice(self) -> str:
         """What a reader is told who waits for the :meth:`outcome`."""
-        return f"waiting: {self._name} seems to be down, and another request tries if it is back"
+        return f"waiting: {self._name} seems to be down, and another request is trying it"
 
     def admit(self, by: object, seen: int) -> bool:
         """Return whether a request may go; else another tries, whose :meth:`outcome` counts.
@@ -75,10 +86,10 @@ class Circuit:
         Raises:
             ServiceDown: If the circuit is open, and more requests failed since it was asked.
         """
-        if self._failures < _ENOUGH:
-            return True
         if self._trial is not None:
             return False
+        if self._failures < _ENOUGH:
+            return True
         if seen != self._failures and self._clock() < self._next_at:
             raise self._down()
         self._trial = _Trial(by)
@@ -97,21 +108,27 @@ class Circuit:
 
     def answered(self) -> None:
         """Note that the service is there."""
-        self._failures = 0
+        self._failures = self._failed_attempts = 0
         self._pause = _FIRST_PAUSE
         if self._trial is not None:
             self._end(self._trial)
+
+    def goes_on(self, error: ServiceError, by: object) -> None:
+        """Note that an attempt failed with this error, and that there will be another."""
+        if _is_down(error):
+            self._failed_attempts += 1
+            if self._failed_attempts >= _ENOUGH and self._trial is None:
+                self._trial = _Trial(by)
 
     def gave_up(self, error: ServiceError, by: object = None, *, begun: bool = False) -> None:
         """Note that a request was given up with this error, its reply ``begun`` or not."""
         if begun:
             self.answered()  # it broke off, but the service is there
-        elif isinstance(error, ConnectionFailed | TimedOut) or (
-            isinstance(error, ServerFailed) and (error.status or 500) >= 500
-        ):
+        elif _is_down(error):
             trial = self._trial
             is_trial = trial is not None and trial.by is by
-            if is_trial:  # those that were under way before tell of the same fault once more
+            # Those that were under way before tell of the same fault once more.
+            if is_trial and self._failures >= _ENOUGH:
                 self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             self._failures += 1
             self._last = str(error)
@@ -134,8 +151,14 @@ class Circuit:
     def _down(self) -> ServiceDown:
         left = max(0.0, self._next_at - self._clock())
         return ServiceDown(
-            f"{self._name} seems to be down, so this was not sent: {self._failures} requests in a "
-            f"row failed, the last with: {self._last}; ask again, best in {left:.2g} s: one "
-            "request then tries, and the others wait for it",
+            f"{self._name} seems to be down, so this was not sent: {self._failures} "
+            f"request{'s' * (self._failures > 1)} in a row failed, the last with: {self._last}; "
+            f"ask again, best in {left:.2g} s: one request then tries, and the others wait for it",
             retry_after=left,
         )
+
+
+def _is_down(error: ServiceError) -> bool:
+    return isinstance(error, ConnectionFailed | TimedOut) or (
+        isinstance(error, ServerFailed) and (error.status or 500) >= 500
+    )

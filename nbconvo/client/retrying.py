@@ -80,6 +80,7 @@ class Attempts:
             error.args = (f"{error}{told}",)
             # Not with the frames below: they hold what the service said, unscrubbed.
             raise error.with_traceback(None) from error.__cause__
+        self._account.circuit.goes_on(error, self)
         self.number += 1
         return delay
 

@@ -225,6 +225,32 @@ async def test_a_service_that_is_down_is_not_asked_by_everybody(provider: FakePr
     await client.close()
 
 
+@pytest.mark.parametrize("limits", [{}, {"max_concurrent": 8}, {"max_requests_per_minute": 60_000}])
+async def test_of_many_rows_few_are_sent_to_a_service_that_is_down(
+    provider: FakeProvider, limits: dict[str, int]
+):
+    client = Client(sleep=lambda _: asyncio.sleep(0.01))  # as long as others take their turn
+    service = ChatService(KEY, provider.base_url, name="fake", **limits)
+    provider.error(503, times=5000)
+    results = await asyncio.gather(
+        *(one(client, service) for _ in range(1000)), return_exceptions=True
+    )
+    assert Counter(map(type, results)).keys() == {ServerFailed, ServiceDown}
+    assert len(provider.requests) <= 100
+    assert balanced(client, service)
+    await client.close()
+
+
+async def test_a_few_attempts_that_fail_in_a_row_hold_up_the_others_until_one_is_answered(
+    client: Client, service: ChatService, provider: FakeProvider
+):
+    provider.error(500, times=12)
+    tasks = [asyncio.create_task(one(client, service)) for _ in range(40)]
+    assert await asyncio.gather(*tasks) == ["Hello from the fake provider."] * 40
+    assert len(provider.requests) == 52
+    assert balanced(client, service)
+
+
 def opened(now: float = 0.0) -> Circuit:
     circuit = Circuit("fake", lambda: now)
     for _ in range(5):
