@@ -31,9 +31,10 @@ __all__ = [
 Said = tuple[str | None, str]
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that takes five times as long to make, and each request makes one.
+@dataclass(slots=True)
 class Ask:
-    """One ask, with everything that holds for this call only.
+    """One ask, with everything that holds for this call only, as a value: not to be changed.
 
     Attributes:
         name: Who is asked.

@@ -13,7 +13,7 @@ from nbconvo.context import with_context
 from nbconvo.errors import InputError
 from nbconvo.host import running_cell
 from nbconvo.media import attached
-from nbconvo.messages import Cell, Delta, Message
+from nbconvo.messages import Attachment, Cell, Delta, Message
 from nbconvo.session.ask import Ask, Said, messages_of, place_of, said_in, set_aside
 from nbconvo.session.line import Line
 from nbconvo.session.profile import Overrides, Profile
@@ -66,8 +66,9 @@ class Asking:
         given: dict[str, Any] = dict(overrides)
         images, files = given.pop("images", None) or (), given.pop("files", None) or ()
         profile = self.profile.overridden(given)
-        side = profile.asked_service.image_side
-        attachments = attached(images, files, side=side)
+        attachments: tuple[Attachment, ...] = ()
+        if images or files:
+            attachments = attached(images, files, side=profile.asked_service.image_side)
         return Ask(
             self._name,
             content,
