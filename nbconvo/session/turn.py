@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -83,18 +83,18 @@ class Turn:
             self._halted = True
             self._task.cancel()
 
-    @contextmanager
-    def stoppable(self) -> Iterator[None]:
-        """Raise ``Halted`` at the end of the block if :meth:`halt`, and nobody else, ended it."""
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not self._halted or (self._task is not None and self._task.uncancel() > 0):
-                raise
+    def end(self, error: BaseException | None) -> None:
+        """Let go of the task, which the turn ended on with ``error``.
+
+        Raises:
+            Halted: In its place, if :meth:`halt`, and nobody else, cancelled the turn.
+        """
+        task, self._task = self._task, None  # what comes after on it is not this turn's to end
+        if not self._halted or not isinstance(error, asyncio.CancelledError):
+            return
+        if task is None or task.uncancel() == 0:
             kept = len(self.tally.texts.get(0, ""))
             raise Halted(f"stopped; {kept:,} characters kept") from None
-        finally:
-            self._task = None  # what comes after on the same task is not this turn's to end
 
     def begin(self, record: Record) -> None:
         """Take one's place on the tree: the turn has come."""
