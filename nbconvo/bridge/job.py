@@ -94,25 +94,33 @@ class Job(Generic[T]):
     async def ended(self) -> None:
         """As :meth:`wait`, without the outcome."""
         waker = self._wakers.of(asyncio.get_running_loop())
-        ended = asyncio.Event()
-
-        def on_end(_: object) -> None:
-            if asyncio.get_running_loop() is self._waker.loop:
-                waker.gather(ended.set, self._waker.loop)
-            else:  # it had ended before
-                ended.set()
-
-        self._future.add_done_callback(on_end)
         with waker.heartbeat():
             try:
-                await ended.wait()
+                await self._end_on(waker)
             except asyncio.CancelledError:
                 self.cancel()
                 # What was said so far is being put on record: that is over when this returns.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_CLEAN_UP):
-                        await ended.wait()
+                        await self._end_on(waker)
                 raise
+
+    def _end_on(self, waker: Waker) -> asyncio.Future[None]:
+        """Return what is done on the loop of ``waker``, which runs here, once the job has ended."""
+        ended = waker.loop.create_future()
+
+        def settle() -> None:
+            if not ended.done():  # nobody waits any more
+                ended.set_result(None)
+
+        def on_end(_: object) -> None:
+            if asyncio.get_running_loop() is self._waker.loop:
+                waker.gather(settle, self._waker.loop)
+            else:  # it had ended before
+                settle()
+
+        self._future.add_done_callback(on_end)
+        return ended
 
     def _start(self) -> None:
         self._task = self._waker.loop.create_task(self._run(), context=self._context)
