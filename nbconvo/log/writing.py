@@ -80,7 +80,7 @@ class Log:
             except (TypeError, ValueError) as error:
                 raise self._failed(error) from None
             # In one go: what belongs together is on disk together.
-            self._put("".join(f"{line}\n" for line in lines).encode())
+            self._put("\n".join([*lines, ""]).encode())
 
     def keep(self, attachment: Attachment) -> None:
         """Keep the bytes of an attachment beside the log.

@@ -200,4 +200,4 @@ def asked_by(ask: Ask) -> tuple[Message, ...]:
 
 def said_in(words: Sequence[Said], cell: Cell | None) -> tuple[Message, ...]:
     """Return what was said, in ``cell``, as messages to one who hears it."""
-    return tuple(Message(role="user", content=text, name=name, cell=cell) for name, text in words)
+    return tuple([Message(role="user", content=text, name=name, cell=cell) for name, text in words])

@@ -127,7 +127,7 @@ class Tally:
                 seconds=seconds,
                 reasoning=self.reasonings.get(index, ""),
                 # Those of a reply that did not come to its end may lack theirs.
-                calls=() if reason else _whole(self.calls.get(index, ())),
+                calls=() if reason or index not in self.calls else _whole(self.calls[index]),
                 carried=() if reason or index not in self.carried else self.carried[index].blocks(),
             )
             for index in indices
