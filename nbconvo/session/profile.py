@@ -144,9 +144,7 @@ class Profile:
         system = self.system if system is None else system
         toolbox = own.toolbox.current()
         own.check_alternatives(options)
-        return own.but(
-            system=system, service=service, model=model, options=options, toolbox=toolbox
-        )
+        return Profile(system, service, model, options, toolbox, own.confirm, own.form, own.repairs)
 
     def equipped(self, given: dict[str, Any]) -> Profile:
         """Return a copy with the tools and the schema that are among ``given``, and take them out.
