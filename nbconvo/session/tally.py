@@ -111,8 +111,8 @@ class Tally:
             reason: Why the reply ended, where it was not the service that ended it.
         """
         seconds = round(self.clock() - self.sent, 3)
-        said = self.texts.keys() | self.reasonings.keys() | self.calls.keys()
-        indices = sorted(said if reason else said | self.reasons.keys())
+        said = {*self.texts, *self.reasonings, *self.calls}
+        indices = sorted(said if reason else {*said, *self.reasons})
         return [
             Message(
                 id=self.id if index == indices[0] else new_id(),
