@@ -9,6 +9,7 @@ import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
+from nbconvo.bridge.outcome import Outcome
 from nbconvo.bridge.waker import Waker, Wakers
 from nbconvo.errors import NbConvoError, Stopped
 
@@ -40,7 +41,7 @@ class Job(Generic[T]):
         wakers: Wakers,
         on_end: Callable[[], None] | None = None,
     ) -> None:
-        self._future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._outcome = Outcome[T]()
         self._waker, self._wakers = waker, wakers
         # What runs for it prints where its caller does, whoever woke the thread.
         self._context = contextvars.copy_context()
@@ -65,7 +66,7 @@ class Job(Generic[T]):
 
     def done(self) -> bool:
         """Whether it has ended, in whatever way."""
-        return self._future.done()
+        return self._outcome.known
 
     def result(self, timeout: float | None = None) -> T:
         """Wait for the end; return the result or raise what the coroutine raised.
@@ -74,7 +75,7 @@ class Job(Generic[T]):
             Stopped: If it was cancelled with a reason, or its thread was ended.
             concurrent.futures.CancelledError: If it was cancelled without one.
         """
-        return self._future.result(timeout)
+        return self._outcome.wait(timeout)
 
     def __await__(self) -> Generator[Any, None, T]:
         return self.wait().__await__()
@@ -87,32 +88,40 @@ class Job(Generic[T]):
         """
         await self.ended()
         try:
-            return self._future.result()
+            return self._outcome.get()
         except Stopped as stopped:
             raise NbConvoError(str(stopped)) from None
 
     async def ended(self) -> None:
         """As :meth:`wait`, without the outcome."""
         waker = self._wakers.of(asyncio.get_running_loop())
-        ended = asyncio.Event()
-
-        def on_end(_: object) -> None:
-            if asyncio.get_running_loop() is self._waker.loop:
-                waker.gather(ended.set, self._waker.loop)
-            else:  # it had ended before
-                ended.set()
-
-        self._future.add_done_callback(on_end)
         with waker.heartbeat():
             try:
-                await ended.wait()
+                await self._end_on(waker)
             except asyncio.CancelledError:
                 self.cancel()
                 # What was said so far is being put on record: that is over when this returns.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_CLEAN_UP):
-                        await ended.wait()
+                        await self._end_on(waker)
                 raise
+
+    def _end_on(self, waker: Waker) -> asyncio.Future[None]:
+        """Return what is done on the loop of ``waker``, which runs here, once the job has ended."""
+        ended = waker.loop.create_future()
+
+        def settle() -> None:
+            if not ended.done():  # nobody waits any more
+                ended.set_result(None)
+
+        def on_end() -> None:
+            if asyncio.get_running_loop() is self._waker.loop:
+                waker.gather(settle, self._waker.loop)
+            else:  # it had ended before
+                settle()
+
+        self._outcome.then(on_end)
+        return ended
 
     def _start(self) -> None:
         self._task = self._waker.loop.create_task(self._run(), context=self._context)
@@ -129,17 +138,15 @@ class Job(Generic[T]):
             result = await self._coroutine
         except asyncio.CancelledError:
             cancelled = self._task is not None and self._task.cancelling()  # else from within
-            self._future.set_exception(
-                self._ending if cancelled else concurrent.futures.CancelledError()
-            )
+            self._outcome.fail(self._ending if cancelled else concurrent.futures.CancelledError())
         except BaseException as error:  # handed to whoever waits
-            self._future.set_exception(error)
+            self._outcome.fail(error)
         else:
-            self._future.set_result(result)
+            self._outcome.set(result)
 
     def _end(self, _: object) -> None:
-        if not self._future.done():  # cancelled before its first step, so _run never ran
+        if not self._outcome.known:  # cancelled before its first step, so _run never ran
             self._coroutine.close()
-            self._future.set_exception(self._ending)
+            self._outcome.fail(self._ending)
         if self._on_end is not None:
             self._on_end()

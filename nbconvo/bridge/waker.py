@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 __all__ = ["Waker", "Wakers"]
 
@@ -79,23 +79,32 @@ class Waker:
             if calls:  # one that failed must not hold back the others
                 self.loop.call_soon(self._run)
 
-    @contextmanager
-    def heartbeat(self) -> Iterator[None]:
+    def heartbeat(self) -> AbstractContextManager[None]:
         """Wake the loop regularly, so that an interrupt reaches the coroutine that waits on it."""
-        self._waiting += 1
-        # One that is overdue may have been interrupted, and set no other.
-        if self._timer is None or self._timer.when() < self.loop.time():
-            self._beat()
-        try:
-            yield
-        finally:
-            self._waiting -= 1
+        return _Heartbeat(self)
 
     def _beat(self) -> None:
         # One timer for all, left to ring in vain in the end: cheaper than one for each request.
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.loop.call_later(_BEAT, self._beat) if self._waiting else None
+
+
+class _Heartbeat:
+    __slots__ = ("_waker",)
+
+    def __init__(self, waker: Waker) -> None:
+        self._waker = waker
+
+    def __enter__(self) -> None:
+        waker = self._waker
+        waker._waiting += 1
+        # One that is overdue may have been interrupted, and set no other.
+        if waker._timer is None or waker._timer.when() < waker.loop.time():
+            waker._beat()
+
+    def __exit__(self, *_: object) -> None:
+        self._waker._waiting -= 1
 
 
 class Wakers:

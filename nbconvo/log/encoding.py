@@ -134,8 +134,8 @@ def _described(attachment: Attachment) -> dict[str, Any]:
 
 def _told(value: Any) -> dict[str, Any]:
     """Return the fields of a flat dataclass that are told."""
-    found = {name: getattr(value, name) for name in _NAMES[type(value)]}
-    return {name: field for name, field in found.items() if field is not None}
+    names = _NAMES[type(value)]
+    return {name: field for name in names if (field := getattr(value, name)) is not None}
 
 
 def _made(kind: type[T], value: Mapping[str, Any]) -> T:

@@ -70,18 +70,17 @@ class Log:
         if self._pid != os.getpid():
             self._part_from_parent()
         with self._lock:
-            head = {"event": "", "time": self._utc().isoformat()}
+            time = self._utc().isoformat()
             first = {"version": VERSION} if not self._end else {}
             lines: list[str] = []
             try:
                 for event in events:
-                    begun = {**head, "event": event["event"], **first}
-                    lines.append(to_line({**begun, **event}))
+                    lines.append(to_line({"event": event["event"], "time": time, **first, **event}))
                     first = {}
             except (TypeError, ValueError) as error:
                 raise self._failed(error) from None
             # In one go: what belongs together is on disk together.
-            self._put("".join(f"{line}\n" for line in lines).encode())
+            self._put("\n".join([*lines, ""]).encode())
 
     def keep(self, attachment: Attachment) -> None:
         """Keep the bytes of an attachment beside the log.
@@ -144,7 +143,7 @@ class Log:
         self._put(before)
 
     def _put(self, data: bytes) -> None:
-        start = os.fstat(self._fd).st_size
+        start = os.lseek(self._fd, 0, os.SEEK_END)
         try:
             rest = memoryview(data)
             while rest:

@@ -31,9 +31,10 @@ __all__ = [
 Said = tuple[str | None, str]
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that takes five times as long to make, and each request makes one.
+@dataclass(slots=True)
 class Ask:
-    """One ask, with everything that holds for this call only.
+    """One ask, with everything that holds for this call only, as a value: not to be changed.
 
     Attributes:
         name: Who is asked.
@@ -199,4 +200,4 @@ def asked_by(ask: Ask) -> tuple[Message, ...]:
 
 def said_in(words: Sequence[Said], cell: Cell | None) -> tuple[Message, ...]:
     """Return what was said, in ``cell``, as messages to one who hears it."""
-    return tuple(Message(role="user", content=text, name=name, cell=cell) for name, text in words)
+    return tuple([Message(role="user", content=text, name=name, cell=cell) for name, text in words])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,7 +14,7 @@ from nbconvo.context import with_context
 from nbconvo.errors import InputError
 from nbconvo.host import running_cell
 from nbconvo.media import attached
-from nbconvo.messages import Cell, Delta, Message
+from nbconvo.messages import Attachment, Cell, Delta, Message
 from nbconvo.session.ask import Ask, Said, messages_of, place_of, said_in, set_aside
 from nbconvo.session.line import Line
 from nbconvo.session.profile import Overrides, Profile
@@ -66,8 +67,9 @@ class Asking:
         given: dict[str, Any] = dict(overrides)
         images, files = given.pop("images", None) or (), given.pop("files", None) or ()
         profile = self.profile.overridden(given)
-        side = profile.asked_service.image_side
-        attachments = attached(images, files, side=side)
+        attachments: tuple[Attachment, ...] = ()
+        if images or files:
+            attachments = attached(images, files, side=profile.asked_service.image_side)
         return Ask(
             self._name,
             content,
@@ -170,29 +172,36 @@ class Asking:
                     yield item
 
     async def batches(self, ask: Ask) -> AsyncGenerator[Sequence[Item]]:
-        """As :meth:`answer`, yielding together what came together."""
+        """As :meth:`answer`, yielding together what came together.
+
+        The turn is put on record at its end, the user's message and the reply together: a failure
+        leaves the active path as it was, an interrupt keeps what had come.
+        """
         waits = self.line.busy
         with self.turns.under_way(ask) as turn:
             if waits:
                 busy = f"{self.line.name} is still answering what was asked before"
                 yield [Delta(notice=busy)]
             async with self.line.turn():
-                turn.begin(self._record)
+                rounds = turn.begin(self._record)
                 workspace.changed()
                 if waits:
                     yield [Delta(notice="")]
-                async with aclosing(self._taken(turn)) as batches:
-                    async for batch in batches:
-                        yield batch
-
-    def _taken(self, turn: Turn) -> AsyncGenerator[Sequence[Item]]:
-        return turn.take(self._record, workspace.client, (self._budget, workspace.budget))
+                coming = rounds.run(workspace.client, (self._budget, workspace.budget))
+                try:
+                    async with aclosing(coming) as batches:
+                        async for batch in batches:
+                            yield batch
+                except (Exception, asyncio.CancelledError, GeneratorExit) as error:
+                    if left := turn.give_up(rounds, self._record, error):
+                        yield [Delta(steps=left)]
+                    raise
+                yield [turn.finish(rounds, self._record)]
 
     async def _whole(self, ask: Ask) -> Reply:
         reply = None
-        async with aclosing(self.batches(ask)) as batches:
-            async for batch in batches:
-                reply = batch[-1]
+        async for batch in self.batches(ask):  # which ends by itself: nobody leaves early
+            reply = batch[-1]
         assert isinstance(reply, Reply)
         return reply
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 __all__ = ["Line"]
@@ -28,18 +27,12 @@ class Line:
         queue = self._queue
         return queue is not None and queue.asked > 0 and queue.pid == os.getpid()
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
+    def turn(self) -> AbstractAsyncContextManager[None]:
         """Wait for one's turn, and have it until the end of the block."""
         loop, queue = asyncio.get_running_loop(), self._queue
         if queue is None or queue.loop is not loop:
             queue = self._queue = _Queue(loop)
-        queue.asked += 1
-        try:
-            async with queue.lock:
-                yield
-        finally:
-            queue.asked -= 1
+        return queue
 
 
 @dataclass(slots=True)
@@ -50,3 +43,15 @@ class _Queue:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     asked: int = 0
     pid: int = field(default_factory=os.getpid)
+
+    async def __aenter__(self) -> None:
+        self.asked += 1
+        try:
+            await self.lock.acquire()
+        except BaseException:
+            self.asked -= 1
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self.lock.release()
+        self.asked -= 1

@@ -73,9 +73,12 @@ class Overrides(Options, total=False):
     files: Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that takes five times as long to make, and each request makes one.
+@dataclass(slots=True)
 class Profile:
-    """A session's own choices; a service or model of ``None`` is the configured one.
+    """A session's own choices, as a value: not to be changed.
+
+    A service or model of ``None`` is the configured one.
 
     Attributes:
         system: The system prompt.
@@ -139,9 +142,9 @@ class Profile:
         own = self.equipped(given)
         options = {**self.options, **checked_options(given)}
         system = self.system if system is None else system
-        own = own.but(toolbox=own.toolbox.current())
+        toolbox = own.toolbox.current()
         own.check_alternatives(options)
-        return replace(own, system=system, service=service, model=model, options=options)
+        return Profile(system, service, model, options, toolbox, own.confirm, own.form, own.repairs)
 
     def equipped(self, given: dict[str, Any]) -> Profile:
         """Return a copy with the tools and the schema that are among ``given``, and take them out.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from nbconvo.conversation import Conversation
@@ -129,14 +129,9 @@ class Record:
             else:
                 self.branch(parent)
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _changing(self) -> AbstractContextManager[None]:
         """Hold the lock; afterwards tell of the change, on disk or not."""
-        try:
-            with self._lock:
-                yield
-        finally:
-            self._changed()
+        return _Changing(self._lock, self._changed)
 
     @property
     def _lock(self) -> threading.RLock:
@@ -161,3 +156,18 @@ class Record:
         if self._log is not None:
             self._log.write(*self._told(self._unwritten), *events)
         self._unwritten = ()
+
+
+class _Changing:
+    __slots__ = ("_changed", "_lock")
+
+    def __init__(self, lock: threading.RLock, changed: Callable[[], None]) -> None:
+        self._lock = lock
+        self._changed = changed
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._changed()

@@ -111,8 +111,8 @@ class Tally:
             reason: Why the reply ended, where it was not the service that ended it.
         """
         seconds = round(self.clock() - self.sent, 3)
-        said = self.texts.keys() | self.reasonings.keys() | self.calls.keys()
-        indices = sorted(said if reason else said | self.reasons.keys())
+        said = {*self.texts, *self.reasonings, *self.calls}
+        indices = sorted(said if reason else {*said, *self.reasons})
         return [
             Message(
                 id=self.id if index == indices[0] else new_id(),
@@ -127,7 +127,7 @@ class Tally:
                 seconds=seconds,
                 reasoning=self.reasonings.get(index, ""),
                 # Those of a reply that did not come to its end may lack theirs.
-                calls=() if reason else _whole(self.calls.get(index, ())),
+                calls=() if reason or index not in self.calls else _whole(self.calls[index]),
                 carried=() if reason or index not in self.carried else self.carried[index].blocks(),
             )
             for index in indices

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from nbconvo.budget import Budget
 from nbconvo.errors import Endless, Halted, Unfit
 from nbconvo.keys import scrub
 from nbconvo.messages import Delta, Message
@@ -19,9 +15,6 @@ from nbconvo.session.record import Record
 from nbconvo.session.reply import Reply
 from nbconvo.session.rounds import Rounds
 from nbconvo.session.tally import Tally
-
-if TYPE_CHECKING:
-    from nbconvo.client import Client
 
 __all__ = ["Item", "Turn"]
 
@@ -83,62 +76,52 @@ class Turn:
             self._halted = True
             self._task.cancel()
 
-    @contextmanager
-    def stoppable(self) -> Iterator[None]:
-        """Raise ``Halted`` at the end of the block if :meth:`halt`, and nobody else, ended it."""
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not self._halted or (self._task is not None and self._task.uncancel() > 0):
-                raise
+    def end(self, error: BaseException | None) -> None:
+        """Let go of the task, which the turn ended on with ``error``.
+
+        Raises:
+            Halted: In its place, if :meth:`halt`, and nobody else, cancelled the turn.
+        """
+        task, self._task = self._task, None  # what comes after on it is not this turn's to end
+        if not self._halted or not isinstance(error, asyncio.CancelledError):
+            return
+        if task is None or task.uncancel() == 0:
             kept = len(self.tally.texts.get(0, ""))
             raise Halted(f"stopped; {kept:,} characters kept") from None
-        finally:
-            self._task = None  # what comes after on the same task is not this turn's to end
 
-    def begin(self, record: Record) -> None:
-        """Take one's place on the tree: the turn has come."""
+    def begin(self, record: Record) -> Rounds:
+        """Take one's place on the tree: the turn has come. Return its way to the reply."""
         self.parent = parent_of(self.ask, record)
         self.begun = True
+        return Rounds(self.ask, self.asked, sent_by(self.ask, self.asked, record), self.tally)
 
-    async def take(
-        self, record: Record, client: Client, budgets: Sequence[Budget] = ()
-    ) -> AsyncGenerator[Sequence[Item]]:
-        """Yield the deltas of the reply, together as they came, then the reply as a whole.
+    def finish(self, rounds: Rounds, record: Record) -> Reply:
+        """Put the turn on record, with all that tools were asked; return the reply."""
+        said, choices = rounds.ended()
+        record.commit(said, self.parent, [*choices, *rounds.unfit])
+        texts = (said[-1].content, *[other.content for other in choices])
+        read = {} if self.ask.profile.form is None else {"parsed": rounds.parsed}
+        return Reply(said[-1], texts, steps=rounds.steps, **read)
 
-        The turn is put on record at its end, the user's message and the reply together, with all
-        that tools were asked between: a failure leaves the active path as it was; an interrupt
-        keeps what had come, marked ``stopped``. What had come of a reply that broke off stays in
-        the tree, off the path, marked ``cut``; calls without an end are kept, as far as they came.
+    def give_up(self, rounds: Rounds, record: Record, error: BaseException) -> tuple[Message, ...]:
+        """Put on record what had come before ``error``; return the steps that are yet to be told.
+
+        What an interrupt leaves is marked ``stopped``. What had come of a reply that broke off
+        stays in the tree, off the path, marked ``cut``; calls without an end are kept, as far as
+        they came.
         """
-        ask, parent = self.ask, self.parent
-        rounds = Rounds(ask, self.asked, sent_by(ask, self.asked, record), self.tally)
-        try:
-            async with aclosing(rounds.run(client, budgets)) as batches:
-                async for batch in batches:
-                    yield batch
-        except (asyncio.CancelledError, GeneratorExit) as end:
+        if not isinstance(error, Exception):
             said, choices = rounds.ended("stopped")
             if said:
-                record.commit(said, parent, [*choices, *rounds.unfit])
+                record.commit(said, self.parent, [*choices, *rounds.unfit])
                 self.kept = True
-            if rounds.left and not isinstance(end, GeneratorExit):  # somebody may still read
-                yield [Delta(steps=rounds.left)]
-            raise
-        except Exception as error:  # a user's own service may raise anything
-            endless = isinstance(error, Endless)
-            why = "unfit" if isinstance(error, Unfit) else "cut"
-            said, choices = rounds.ended("too many rounds" if endless else why)
-            if said:
-                record.commit(said, parent, [*choices, *rounds.unfit], active=endless)
-            if endless:
-                yield [Delta(steps=rounds.left)]
-            record.note(
-                "error", error=type(error).__name__, text=scrub(str(error)), asked=ask.content
-            )
-            raise
-        said, choices = rounds.ended()
-        record.commit(said, parent, [*choices, *rounds.unfit])
-        texts = (said[-1].content, *(other.content for other in choices))
-        read = {} if ask.profile.form is None else {"parsed": rounds.parsed}
-        yield [Reply(said[-1], texts, steps=rounds.steps, **read)]
+            # To who was cancelled somebody may still listen.
+            return () if isinstance(error, GeneratorExit) else rounds.left
+        endless = isinstance(error, Endless)
+        why = "unfit" if isinstance(error, Unfit) else "cut"
+        said, choices = rounds.ended("too many rounds" if endless else why)
+        if said:
+            record.commit(said, self.parent, [*choices, *rounds.unfit], active=endless)
+        name, text = type(error).__name__, scrub(str(error))
+        record.note("error", error=name, text=text, asked=self.ask.content)
+        return rounds.left if endless else ()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from nbconvo.errors import Halted
@@ -51,23 +51,24 @@ class Turns:
     def _open(self) -> tuple[Turn, ...]:
         return tuple(turn for turn in self._unanswered if not turn.dismissed)
 
-    @contextmanager
-    def under_way(self, ask: Ask) -> Iterator[Turn]:
-        """Have a turn among the live ones until the end of the block."""
-        turn = Turn(ask)
+    def under_way(self, ask: Ask) -> AbstractContextManager[Turn]:
+        """Have a turn among the live ones until the end of the block.
+
+        It raises ``Halted`` there if :meth:`Turn.halt`, and nobody else, ended the turn.
+        """
+        return _UnderWay(self, Turn(ask))
+
+    def _begin(self, turn: Turn) -> None:
         self._live = (*self._live, turn)
         self._changed()
-        try:
-            with turn.stoppable():
-                yield turn
-        except BaseException as error:
-            self._keep(turn, error)
-            raise
-        else:
+
+    def _end(self, turn: Turn, error: BaseException | None) -> None:
+        if error is None:
             self._forget(turn)
-        finally:
-            self._live = tuple(other for other in self._live if other is not turn)
-            self._changed()
+        else:
+            self._keep(turn, error)
+        self._live = tuple([other for other in self._live if other is not turn])
+        self._changed()
 
     def _keep(self, turn: Turn, error: BaseException) -> None:
         """Keep a turn that got no reply; one that failed in place of those that it repeats."""
@@ -91,6 +92,22 @@ class Turns:
         """Forget a failed one."""
         turn.dismissed = True
         self._changed()
+
+
+class _UnderWay:
+    __slots__ = ("_turn", "_turns")
+
+    def __init__(self, turns: Turns, turn: Turn) -> None:
+        self._turns = turns
+        self._turn = turn
+
+    def __enter__(self) -> Turn:
+        self._turns._begin(self._turn)
+        return self._turn
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._turns._end(self._turn, error)
+        self._turn.end(error)
 
 
 def _repeats(turn: Turn, old: Turn) -> bool:
