@@ -119,8 +119,8 @@ class Client:
                     bulk=bulk,
                     model=model,
                 )
-                sent_at = now()
-                link = Link(service, sent_at + attempts.left)
+                begun_at = now()
+                link = Link(service, begun_at + attempts.left)
                 usage, output, response = None, Output(), None
                 try:
                     hold.take()
@@ -149,7 +149,7 @@ class Client:
                     account.learn_output(model, usage.output_tokens / ready.replies)
                     return
                 except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
-                    attempts.left -= now() - sent_at
+                    attempts.left -= now() - begun_at
                     failed = error_of(raised, link)
                     delay = attempts.delay(failed, permit, link)
                 finally:
