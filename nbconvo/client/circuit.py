@@ -28,8 +28,8 @@ class _Trial:
 class Circuit:
     """Opens when requests in a row were given up because their service is down.
 
-    Each of them had all its attempts by then; but where as many attempts in a row failed, no
-    further request is begun: it waits to see how one of the others goes on.
+    Each of them had all its attempts by then; but where as many attempts in a row failed, the
+    others wait to see how one request goes on, and if it is given up, how the next does.
 
     While the circuit is open, those that were asked before the last of them failed are refused
     without being sent, until a pause is over, which doubles with each that tries in vain. Of those
@@ -88,10 +88,11 @@ class Circuit:
         """
         if self._trial is not None:
             return False
-        if self._failures < _ENOUGH:
+        if self._failures >= _ENOUGH:
+            if seen != self._failures and self._clock() < self._next_at:
+                raise self._down()
+        elif self._failed_attempts < _ENOUGH:
             return True
-        if seen != self._failures and self._clock() < self._next_at:
-            raise self._down()
         self._trial = _Trial(by)
         return True
 
@@ -99,11 +100,11 @@ class Circuit:
         """Wait until the request that tries is answered, or has left.
 
         Raises:
-            ServiceDown: If it failed.
+            ServiceDown: If it failed, and the circuit is open.
         """
         if (trial := self._trial) is not None:
             await trial.ended.wait()
-            if trial.failed:
+            if trial.failed and self._failures >= _ENOUGH:
                 raise self._down()
 
     def answered(self) -> None:
@@ -151,9 +152,9 @@ class Circuit:
     def _down(self) -> ServiceDown:
         left = max(0.0, self._next_at - self._clock())
         return ServiceDown(
-            f"{self._name} seems to be down, so this was not sent: {self._failures} "
-            f"request{'s' * (self._failures > 1)} in a row failed, the last with: {self._last}; "
-            f"ask again, best in {left:.2g} s: one request then tries, and the others wait for it",
+            f"{self._name} seems to be down, so this was not sent: {self._failures} requests in a "
+            f"row failed, the last with: {self._last}; ask again, best in {left:.2g} s: one "
+            "request then tries, and the others wait for it",
             retry_after=left,
         )
 

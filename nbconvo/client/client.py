@@ -146,6 +146,7 @@ class Client:
                     if (usage := output.usage) is None:
                         usage = estimated(ready, output)
                         yield [Delta(usage=usage)]
+                    account.circuit.answered()
                     account.learn_output(model, usage.output_tokens / ready.replies)
                     return
                 except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:

@@ -104,7 +104,7 @@ class Endpoint:
         if unknown:
             names = [*unknown]
             unknown.clear()  # what was given may be a key
-            raise _unknown(type(self).__name__, names[0])
+            raise _unknown(type(self), names[0])
         if checked_text("name", name) is not None:
             check_name(name)
         self.name = name or self.name
@@ -278,8 +278,10 @@ def _as_variable(name: str) -> str:
     return re.sub(r"\W", "_", name).upper()
 
 
-def _unknown(kind: str, name: str) -> InputError:
-    known = (*(Endpoint.__init__.__kwdefaults__ or ()), "api_key", "base_url")
+def _unknown(kind: type[Endpoint], name: str) -> InputError:
+    own = [vars(base).get("__init__") for base in kind.__mro__]
+    known = {name for init in own for name in getattr(init, "__kwdefaults__", None) or ()}
+    known |= {"api_key", "base_url"}
     near = _SHORT.get(name) or nearest(name, known)
     hint = f"did you mean {near}?" if near else f"it takes {', '.join(sorted(known))}"
-    return InputError(f"{kind} takes no {name}=; {hint}")
+    return InputError(f"{kind.__name__} takes no {name}=; {hint}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbconvo import host, services
 from nbconvo.bridge import Bridge
 from nbconvo.budget import Budget
-from nbconvo.errors import UnknownName
+from nbconvo.errors import InputError, UnknownName
 from nbconvo.offline.service import OfflineService
 from nbconvo.services import BaseService
 from nbconvo.services.credentials import credentials
@@ -124,11 +125,12 @@ class Workspace:
 
     def keep_limits(self, service: BaseService) -> None:
         """Have the limits that ``service`` states now in force, for those who wait, too."""
-        if self._client is None:
-            return
+        if self._client is None or not service.key_at_hand:
+            return  # nobody has asked it yet
 
         async def keep() -> None:
-            self.client.keep_limits(service)
+            with suppress(InputError):  # it has no address that can be used, so nobody could
+                self.client.keep_limits(service)
 
         self.bridge.run(keep())
         self.changed()

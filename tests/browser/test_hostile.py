@@ -357,7 +357,7 @@ def test_a_refusal_is_shown_as_text(desk: Desk) -> None:
     desk.notebook.start(REFUSED)
     expect(desk.output(REFUSED).last).to_contain_text(f"so {NAME}")
     desk.provider.error(400, REFUSAL)
-    desk.message.fill(HOSTILE)
+    desk.message.fill(f"again {HOSTILE}")
     desk.press("Send")
     expect(desk.rows.get_by_text(f"so {NAME}")).to_have_count(2)
 

@@ -225,7 +225,7 @@ async def test_a_service_that_is_down_is_not_asked_by_everybody(provider: FakePr
     await client.close()
 
 
-@pytest.mark.parametrize("limits", [{}, {"max_concurrent": 8}, {"max_requests_per_minute": 60_000}])
+@pytest.mark.parametrize("limits", [{}, {"max_concurrent": 8}, {"max_requests_per_minute": 600}])
 async def test_of_many_rows_few_are_sent_to_a_service_that_is_down(
     provider: FakeProvider, limits: dict[str, int]
 ):
@@ -249,6 +249,20 @@ async def test_a_few_attempts_that_fail_in_a_row_hold_up_the_others_until_one_is
     assert await asyncio.gather(*tasks) == ["Hello from the fake provider."] * 40
     assert len(provider.requests) == 52
     assert balanced(client, service)
+
+
+async def test_who_waits_for_another_model_that_fails_tries_next_and_is_answered(
+    client: Client, service: ChatService, provider: FakeProvider
+):
+    circuit = client._account(service).circuit
+    for by in range(5):
+        circuit.goes_on(ConnectionFailed("fake: refused"), by)
+    waiting = asyncio.create_task(one(client, service))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    circuit.gave_up(ConnectionFailed("fake: refused"), 4)
+    assert await waiting == "Hello from the fake provider."
+    assert (circuit.failures, circuit.is_tried) == (0, False)
 
 
 def opened(now: float = 0.0) -> Circuit:
