@@ -45,7 +45,7 @@ def measure(rounds: int) -> Table:
         f"`await session.ask()` with a log on disk 2.5. Its reply is streamed, in 9 deltas, as are "
         f"those of the rows that say so: what that takes more is no work of sessions. HTTP alone "
         f"is the floor: the same over nbconvo's connections without limiter, retries, checks and "
-        f"messages. "
+        f"messages. nbconvo is told a limit that is never reached, as by a service's headers. "
         f"{rounds} interleaved rounds; min / median / max.",
         ("client", *(f"{head}, {n} at once" for n in AT_ONCE for head in ("µs", "ratio"))),
         notes=missing,

@@ -45,7 +45,9 @@ def measure(rounds: int) -> Table:
         f"ratio to iterating over aiohttp's lines with the standard json module, measured in turn "
         f"with it; the first row shows the noise. Delivery is the median time from the server's "
         f"sending a chunk to the reader's having it, with one stream 1 ms apart. Aims: 0.80, 0.95, "
-        f"0.45, and no later than aiohttp. {rounds} interleaved rounds; min / median / max.",
+        f"0.45, and no later than aiohttp. nbconvo is told a limit that is never reached: its "
+        f"streams begin together, as the others' do. {rounds} interleaved rounds; min / median / "
+        f"max.",
         ("client", *SHAPES, "delivery, µs"),
         notes=missing,
     )

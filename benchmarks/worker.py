@@ -97,7 +97,7 @@ class Jobs:
 
     def _at(self, url: str) -> Peer:
         if url not in self._peers:
-            self._peers[url] = self._peer(url, Told())
+            self._peers[url] = self._peer(url, self._peer.unlimited)
         return self._peers[url]
 
 

@@ -6,7 +6,7 @@ import tempfile
 
 import nbconvo
 from benchmarks.peers.base import Peer, Told
-from benchmarks.peers.ours import service
+from benchmarks.peers.ours import UNLIMITED, service
 
 __all__ = ["Client"]
 
@@ -16,6 +16,8 @@ class Client(Peer):
 
     So all requests are of one size; else it is what ``ask()`` does.
     """
+
+    unlimited = UNLIMITED
 
     def __init__(self, url: str, told: Told) -> None:
         super().__init__(url, told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 __all__ = ["KEY", "Peer", "Told"]
 
@@ -27,6 +28,9 @@ class Peer:
         url: The address of the server, such as ``http://127.0.0.1:40123/v1``.
         told: The limits that it is to keep.
     """
+
+    #: What it is told where no limit is to be in the way.
+    unlimited: ClassVar[Told] = Told()
 
     def __init__(self, url: str, told: Told) -> None:
         self.url = url

@@ -10,7 +10,10 @@ from nbconvo.client import Client as OurClient
 from nbconvo.messages import Message
 from nbconvo.services import ChatService
 
-__all__ = ["Client", "Streamed", "service"]
+__all__ = ["UNLIMITED", "Client", "Streamed", "service"]
+
+# Told nothing, it begins gently, and would not have as many under way as the others.
+UNLIMITED = Told(requests=600_000)
 
 
 def service(url: str, told: Told) -> ChatService:
@@ -23,6 +26,8 @@ def service(url: str, told: Told) -> ChatService:
 
 
 class Client(Peer):
+    unlimited = UNLIMITED
+
     def __init__(self, url: str, told: Told) -> None:
         super().__init__(url, told)
         self._service = service(url, told)
