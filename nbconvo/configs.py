@@ -8,7 +8,7 @@ from typing import Any
 
 from nbconvo.errors import InputError, UnknownName
 
-__all__ = ["checked_options", "default_options", "oai_schema", "set_on_service"]
+__all__ = ["SHORT_NAMES", "checked_options", "default_options", "oai_schema", "set_on_service"]
 
 #: Options of a request, with their defaults; ``None`` leaves the choice to the service.
 #: Each session begins with a copy, so a change made here holds for sessions made after it.
@@ -57,7 +57,8 @@ _OF_SERVICE = {
     "connect_timeout": None,
     "total_timeout": None,
 }
-_SHORT_NAMES = {"rpm": "max_requests_per_minute", "tpm": "max_tokens_per_minute"}
+#: What people call a service's limits, as on the line.
+SHORT_NAMES = {"rpm": "max_requests_per_minute", "tpm": "max_tokens_per_minute"}
 _OLD_NAMES = {"max_token": "max_tokens", "max_completion_tokens": "max_tokens"}
 
 
@@ -82,7 +83,7 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
                 "api_key= to the service"
             )
         elif (remedy := set_on_service(name, value)) is not None:
-            setting = _SHORT_NAMES.get(name, name)
+            setting = SHORT_NAMES.get(name, name)
             raise InputError(
                 f"{name} is no option of a request, but set on the service: "
                 f"service=ChatService(..., {setting}={value!r:.40}), or {remedy}"
@@ -102,7 +103,7 @@ def set_on_service(name: str, value: object) -> str | None:
     ``None`` if ``name`` is no such thing, written as in Python or as on the line of a magic.
     """
     setting = name.removeprefix("--").replace("-", "_")
-    setting = _SHORT_NAMES.get(setting, setting)
+    setting = SHORT_NAMES.get(setting, setting)
     if setting not in _OF_SERVICE:
         return None
     if flag := _OF_SERVICE[setting]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import ClassVar, Never
 
 from nbconvo import prices
+from nbconvo.configs import SHORT_NAMES
 from nbconvo.errors import InputError, MissingKey, nearest
 from nbconvo.keys import Key, remember
 from nbconvo.services.checks import (
@@ -39,7 +40,6 @@ _NUMBERS = {
     "connect_timeout": (False, False),
     "total_timeout": (False, False),
 }
-_SHORT = {"rpm": "max_requests_per_minute", "tpm": "max_tokens_per_minute"}
 
 
 class Endpoint:
@@ -282,6 +282,6 @@ def _unknown(kind: type[Endpoint], name: str) -> InputError:
     own = [vars(base).get("__init__") for base in kind.__mro__]
     known = {name for init in own for name in getattr(init, "__kwdefaults__", None) or ()}
     known |= {"api_key", "base_url"}
-    near = _SHORT.get(name) or nearest(name, known)
+    near = SHORT_NAMES.get(name) or nearest(name, known)
     hint = f"did you mean {near}?" if near else f"it takes {', '.join(sorted(known))}"
     return InputError(f"{kind.__name__} takes no {name}=; {hint}")
