@@ -17,11 +17,13 @@ from nbconvo.client.connection import error_of
 from nbconvo.client.connections import Connections
 from nbconvo.client.listing import listed
 from nbconvo.client.patience import Link
-from nbconvo.client.reading import Reading, failure_of
+from nbconvo.client.reading import failure_of
 from nbconvo.client.ready import Ready
 from nbconvo.client.retrying import Attempts
 from nbconvo.client.spending import Output, estimated, hold_of
+from nbconvo.client.streamed import Streamed
 from nbconvo.client.waiting import reason_to_wait
+from nbconvo.client.whole import Whole
 from nbconvo.errors import NbConvoError, RateLimited, ServiceError
 from nbconvo.limiter import Limiter
 from nbconvo.messages import Delta, Message
@@ -102,6 +104,11 @@ class Client:
         hold = await hold_of(ready, budgets)
         self._accounts.show(account, service)
         limiter, now = account.limiter, asyncio.get_running_loop().time
+        asked: dict[str, Any] = {
+            "output": ready.expected - ready.prompt,
+            "bulk": bulk,
+            "model": model,
+        }
         with Attempts(ready, account, self._jitter) as attempts:
             while True:
                 waits = is_again = attempts.number > 1
@@ -109,16 +116,12 @@ class Client:
                     waits = True
                     yield [Delta(notice=account.circuit.notice)]
                     await account.circuit.outcome()
-                if not is_again and (notice := reason_to_wait(service, limiter, ready)):
-                    waits = True
-                    yield [Delta(notice=notice)]
-                permit = await limiter.acquire(
-                    ready.expected,
-                    output=ready.expected - ready.prompt,
-                    first=is_again,
-                    bulk=bulk,
-                    model=model,
-                )
+                permit = limiter.acquire_nowait(ready.expected, first=is_again, **asked)
+                if permit is None:
+                    if not is_again and (notice := reason_to_wait(service, limiter, ready)):
+                        waits = True
+                        yield [Delta(notice=notice)]
+                    permit = await limiter.acquire(ready.expected, first=is_again, **asked)
                 begun_at = now()
                 link = Link(service, begun_at + attempts.left)
                 usage, output, response = None, Output(), None
@@ -136,8 +139,9 @@ class Client:
                         account.observe(permit, response.headers, refused=refused)
                         raise failure
                     account.observe(permit, response.headers)
-                    reading = Reading(ready, response, link)
-                    while (batch := await reading.next()) is not None:
+                    kind = Whole if response.is_json else Streamed
+                    reply = kind(ready, response, link)
+                    while (batch := await reply.next()) is not None:
                         if batch:
                             if not output.came:
                                 account.circuit.answered()
@@ -158,7 +162,7 @@ class Client:
                     if response is not None:
                         response.close()
                     usage = usage or output.usage
-                    if output and not (usage and usage.output_tokens):
+                    if not (usage and usage.output_tokens) and output:
                         # It broke off, or nobody reads.
                         usage = estimated(ready, output, usage)
                     is_error = response is not None and response.status >= 300
@@ -220,9 +224,11 @@ class Client:
         return self._connections
 
     async def _open(self, service: BaseService) -> None:
-        if type(service).close is not BaseService.close:
+        kind = type(service)
+        if kind.close is not BaseService.close:
             self._opened[id(service)] = service
-        await service.open()
+        if kind.open is not BaseService.open:
+            await service.open()
 
     def _account(self, service: BaseService) -> Account:
         """Return the service's account, with the limits that it states now."""

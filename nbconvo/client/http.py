@@ -139,6 +139,12 @@ class Response:
         return kind.partition(";")[0].strip().lower()
 
     @property
+    def is_json(self) -> bool:
+        """Whether the body is one JSON value, by its media type."""
+        kind = self.headers.get("Content-Type")
+        return kind == "application/json" or self.content_type == "application/json"
+
+    @property
     def read(self) -> bool:
         """Whether the whole body was read."""
         return self._content.at_eof()

@@ -8,19 +8,18 @@ from nbconvo.keys import Guard
 from nbconvo.messages import Delta, paired
 from nbconvo.usage import Usage
 
-__all__ = ["Pieces", "clean"]
+__all__ = ["Pieces", "clean", "guarded", "held_back"]
 
 
 class Pieces:
     """Makes deltas that each say something, and knows which alternatives have ended."""
 
-    __slots__ = ("_begun", "_finished", "_guard", "_held", "_may_touch", "_model", "_usage")
+    __slots__ = ("_begun", "_finished", "_guard", "_held", "_model", "_usage")
 
     def __init__(self) -> None:
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._guard = Guard()
-        self._may_touch = self._guard.may_touch
         self._held: dict[int, tuple[str, str]] = {}
         self._model: str | None = None
         self._usage: Usage | None = None
@@ -40,12 +39,7 @@ class Pieces:
             delta = self._known(delta)
         if self._held or not (delta.text.isascii() and delta.reasoning.isascii()):
             delta = self._whole(delta)
-        if (touches := self._may_touch) is not None and (
-            self._guard.held
-            or touches(delta.text)
-            or (delta.reasoning and touches(delta.reasoning))
-        ):
-            delta = self.guarded(delta)
+        delta = guarded(self._guard, delta)
         if delta.text or delta.reasoning or delta.calls or delta.finish_reason:
             self._begun.add(delta.index)
             if delta.finish_reason:
@@ -59,23 +53,9 @@ class Pieces:
                 return replace(delta, model=model)
         return delta
 
-    def guarded(self, delta: Delta) -> Delta:
-        """Return the delta without known keys, what may be the beginning of one held back."""
-        passed, index, is_last = self._guard.passed, delta.index, delta.finish_reason is not None
-        text = passed((index, "text"), delta.text, is_last=is_last)
-        reasoning = passed((index, "reasoning"), delta.reasoning, is_last=is_last)
-        if text != delta.text or reasoning != delta.reasoning:
-            return replace(delta, text=text, reasoning=reasoning)
-        return delta
-
     def rest(self) -> list[Delta]:
-        """Return what is still held back, where no more is to come: it began no key after all."""
-        held = [*self._guard.held.items()]
-        self._guard.held.clear()
-        return [
-            Delta(text=tail, index=index) if kind == "text" else Delta(reasoning=tail, index=index)
-            for (index, kind), tail in held
-        ]
+        """Return what is still held back, where no more is to come."""
+        return held_back(self._guard)
 
     def _known(self, delta: Delta) -> Delta:
         """Return the delta with what it repeats or leaves out of what was told before."""
@@ -99,6 +79,31 @@ class Pieces:
         if text != delta.text or reasoning != delta.reasoning:
             delta = replace(delta, text=text, reasoning=reasoning)
         return clean(delta)
+
+
+def guarded(guard: Guard, delta: Delta) -> Delta:
+    """Return the delta without known keys, what may be the beginning of one held back."""
+    touches = guard.may_touch
+    if touches is None or not (
+        guard.held or touches(delta.text) or (delta.reasoning and touches(delta.reasoning))
+    ):
+        return delta
+    index, is_last = delta.index, delta.finish_reason is not None
+    text = guard.passed((index, "text"), delta.text, is_last=is_last)
+    reasoning = guard.passed((index, "reasoning"), delta.reasoning, is_last=is_last)
+    if text != delta.text or reasoning != delta.reasoning:
+        return replace(delta, text=text, reasoning=reasoning)
+    return delta
+
+
+def held_back(guard: Guard) -> list[Delta]:
+    """Return what the guard still holds, where no more is to come: it began no key after all."""
+    held = [*guard.held.items()]
+    guard.held.clear()
+    return [
+        Delta(text=tail, index=index) if kind == "text" else Delta(reasoning=tail, index=index)
+        for (index, kind), tail in held
+    ]
 
 
 def clean(delta: Delta) -> Delta:

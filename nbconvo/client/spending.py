@@ -30,13 +30,15 @@ async def _cost_of(ready: Ready, budgets: Sequence[Budget]) -> tuple[float | Non
     """Return what the request may cost, if that is known, and what is asked, in words."""
     service, model = ready.service, ready.model
     asked = f"{model or 'its model'} at {service.name}"
-    if service.has_list_price and not prices.loaded():
+    if not prices.loaded() and service.has_list_price:
         # Not here, where other replies are coming; who has no budget need not wait for it.
         reading = asyncio.get_running_loop().run_in_executor(None, prices.load)
         if any(budget.limit is not None for budget in budgets):
             await reading
         else:
             return None, asked
+    if not budgets:
+        return None, asked
     usage = Usage(ready.prompt, ready.expected - ready.prompt, requests=1)
     return service.priced(usage, model).cost, asked
 

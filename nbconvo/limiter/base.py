@@ -111,6 +111,22 @@ class Limiter(Protocol):
     I/O thread's.
     """
 
+    def acquire_nowait(
+        self,
+        tokens: int,
+        *,
+        output: int = 0,
+        first: bool = False,
+        bulk: Hashable = None,
+        model: str | None = None,
+    ) -> Permit | None:
+        """Return leave to send at once, or ``None`` if :meth:`acquire` would have to wait for it.
+
+        Raises:
+            RequestTooLarge, RateLimited: As there.
+        """
+        ...
+
     async def acquire(
         self,
         tokens: int,

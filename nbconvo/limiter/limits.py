@@ -108,7 +108,7 @@ class Limits:
     def refresh(self, now: float) -> None:
         """Let what has come back by now be taken."""
         for window in self._windows:
-            window.level(now)
+            window.expire(now)
         for pace in self._cut:
             pace.grow(now)
         self._crowd.grow(self._under_way, now)

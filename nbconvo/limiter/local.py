@@ -83,6 +83,23 @@ class LocalLimiter:
         self._queue.refuse(self._too_large)
         self._wake()
 
+    def acquire_nowait(
+        self,
+        tokens: int,
+        *,
+        output: int = 0,
+        first: bool = False,
+        bulk: Hashable = None,
+        model: str | None = None,
+    ) -> Permit | None:
+        """Return leave to send a request of ``tokens``, or ``None`` where it has to be waited for.
+
+        Raises:
+            RequestTooLarge, RateLimited: As :meth:`acquire`.
+        """
+        permit = Books(tokens, first, output, bulk, model)
+        return permit if self._goes_at_once(permit) else None
+
     async def acquire(
         self,
         tokens: int,
@@ -101,17 +118,9 @@ class LocalLimiter:
                 limit of an hour or longer allows it.
         """
         permit = Books(tokens, first, output, bulk, model)
-        now, limits = self._clock(), self._ledger.limits(model)
-        error = self._too_large(permit) or self._paused(permit) or self._never(permit)
-        if error is not None:
-            raise error
-        self._adopt_loop()
+        if self._goes_at_once(permit):
+            return permit
         lanes = self._queue.lanes
-        if not lanes and limits.has_room and self._ledger.has_place():
-            limits.refresh(now)
-            if limits.delay(permit.amounts, now) <= TICK:
-                self._queue.grant(permit, limits, now)
-                return permit
         turn: Turn = asyncio.get_running_loop().create_future()
         is_next = lanes.clear_for(permit)
         lanes.join(turn, permit)
@@ -184,6 +193,23 @@ class LocalLimiter:
         """Return the requests sent in each 5 s of the last 5 minutes, oldest first."""
         return self._ledger.counted.history(int(self._clock()))
 
+    def _goes_at_once(self, permit: Books) -> bool:
+        """Let a request go if it need not wait; return whether it does."""
+        error = self._too_large(permit) or self._paused(permit) or self._never(permit)
+        if error is not None:
+            raise error
+        self._adopt_loop()
+        if self._queue.lanes:
+            return False
+        now, limits = self._clock(), self._ledger.limits(permit.model)
+        if not (limits.has_room and self._ledger.has_place()):
+            return False
+        limits.refresh(now)
+        if limits.delay(permit.amounts, now) > TICK:
+            return False
+        self._queue.grant(permit, limits, now)
+        return True
+
     def _too_large(self, permit: Books) -> RequestTooLarge | None:
         most = self._max_tokens
         if most is None or permit.tokens <= most:
@@ -191,7 +217,10 @@ class LocalLimiter:
         return too_large(self.name, permit.tokens, most)
 
     def _paused(self, permit: Books) -> RateLimited | None:
-        left = self._ledger.limits(permit.model).paused_until - self._clock()
+        until = self._ledger.limits(permit.model).paused_until
+        if until == -math.inf:  # as nearly always
+            return None
+        left = until - self._clock()
         return paused(self.name, left) if left > LONGEST_WAIT else None
 
     def _never(self, permit: Books) -> RequestTooLarge | None:

@@ -54,7 +54,7 @@ class Window:
 
     def level(self, now: float) -> float:
         """Return how much may be taken; below 0 is a debt."""
-        self._expire(now)
+        self.expire(now)
         return self.capacity - self._total
 
     @property
@@ -84,7 +84,7 @@ class Window:
         return max(0.0, min(at, self._looks_at()) - now)
 
     def take(self, amount: float, now: float) -> None:
-        """Take ``amount``, into debt if need be; ``level`` was asked for at the same time."""
+        """Take ``amount``, into debt if need be; what has expired was dropped before."""
         if self._probe:
             self._probe = False
             self.ends = math.inf  # the reply will tell
@@ -104,7 +104,7 @@ class Window:
 
         Where a request was ``refused`` just after some came back, that came too early.
         """
-        self._expire(now)
+        self.expire(now)
         if amount < 0.0:
             early = 0.0
             if refused and (early := min(-amount, self.back_since(now - _BACK))) > 0.0:
@@ -125,13 +125,36 @@ class Window:
         self._total -= amount - left
         return amount - left
 
+    def expire(self, now: float) -> None:
+        """Let come back what is due by now."""
+        if self._ends_at_once:
+            if self.ends + self.margin <= now:
+                self._end(now)
+            return
+        # Every request comes through here, and most come soon after another.
+        if self._last + _QUIET <= now and self._looks_at() <= now:
+            self.ended = self.ends
+            self._probe = True
+        past = now - self.seconds - self.margin - self.lag + 1e-6
+        while self._taken:
+            slot = next(iter(self._taken))
+            then, taken = self._taken[slot]
+            if then > past:
+                return
+            del self._taken[slot]
+            self._total -= taken
+            self._back.append((now, taken))
+            while self._back[0][0] < now - _BACK:
+                self._back.popleft()
+        self._total = 0.0
+
     def back_since(self, then: float) -> float:
         """Return how much has come back since ``then``; what came back long ago is forgotten."""
         return sum(taken for at, taken in self._back if at > then)
 
     def told_end(self, ends: float, now: float) -> None:
         """Note when the service says that its window ends."""
-        self._expire(now)
+        self.expire(now)
         known = self.ends
         same = known < math.inf and abs(ends - known) < self.seconds / 2
         self.ends = max(known, ends) if same else ends
@@ -148,6 +171,14 @@ class Window:
                 return looks_at
         return looks_at + self.lag
 
+    def _end(self, now: float) -> None:
+        self.ended = self.ends
+        self._taken.clear()
+        self._total = 0.0
+        self.ends += self.seconds * math.ceil((now - self.ends) / self.seconds)
+        if self.ends <= now:
+            self.ends += self.seconds
+
     def _put(self, amount: float, now: float) -> None:
         slot = int(now / self._slot)
         had = self._taken.get(slot)
@@ -161,29 +192,3 @@ class Window:
         had = self._taken.pop(slot, (then, 0.0))
         self._taken = {slot: (then, amount + had[1]), **self._taken}
         self._total += amount
-
-    def _expire(self, now: float) -> None:
-        if self._looks_at() <= now:
-            self.ended = self.ends
-            if self._ends_at_once:
-                self._taken.clear()
-                self._total = 0.0
-                self.ends += self.seconds * math.ceil((now - self.ends) / self.seconds)
-                if self.ends <= now:
-                    self.ends += self.seconds
-            else:
-                self._probe = True
-        if self._ends_at_once:
-            return
-        past = now - self.seconds - self.margin - self.lag + 1e-6
-        while self._taken:
-            slot = next(iter(self._taken))
-            then, taken = self._taken[slot]
-            if then > past:
-                return
-            del self._taken[slot]
-            self._total -= taken
-            self._back.append((now, taken))
-            while self._back[0][0] < now - _BACK:
-                self._back.popleft()
-        self._total = 0.0

@@ -192,13 +192,13 @@ async def test_reservations_follow_the_replies_so_far(
     reserved = []
     service.max_tokens_per_minute = 1e6
     limiter = client.limiter(service)
-    acquire = limiter.acquire
+    acquire_nowait = limiter.acquire_nowait
 
-    async def watched(tokens: int, **rest):
+    def watched(tokens: int, **rest):
         reserved.append(tokens - PROMPT)
-        return await acquire(tokens, **rest)
+        return acquire_nowait(tokens, **rest)
 
-    limiter.acquire = watched
+    limiter.acquire_nowait = watched
     usage = {"prompt_tokens": 9, "completion_tokens": 40}
     for _ in range(2):
         provider.reply(choices=["a", "b"], usage=usage)

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from nbconvo.client.encoding import encoded
 from nbconvo.client.http import Response
 from nbconvo.client.patience import Link
-from nbconvo.client.reading import Reading
 from nbconvo.client.ready import Ready
+from nbconvo.client.streamed import Streamed
+from nbconvo.client.whole import Whole
 from nbconvo.errors import NbConvoError
 from nbconvo.log.encoding import encode_message, to_line
 from nbconvo.messages import Message
@@ -143,6 +144,7 @@ class Pieces:
         self._pieces = [piece for piece in pieces if piece]
         self.content_type = content_type
         self.headers = {"content-type": content_type}
+        self.is_json = content_type == "application/json"
 
     @property
     def read(self) -> bool:
@@ -154,10 +156,11 @@ class Pieces:
 
 async def _read(service: BaseService, response: Pieces) -> tuple[Tally, str]:
     ready = Ready(service, service.request((), "m", {}), {}, b"", {}, "m", 1, 1, 1)
-    reading = Reading(ready, cast(Response, response), Link(service))
+    kind = Whole if response.is_json else Streamed
+    reply = kind(ready, cast(Response, response), Link(service))
     tally, failed = Tally(clock=lambda: 0.0), ""
     try:
-        while (batch := await reading.next()) is not None:
+        while (batch := await reply.next()) is not None:
             for delta in batch:
                 tally.add(delta)
     except NbConvoError as error:
