@@ -12,8 +12,6 @@ from nbconvo.client.ready import Ready
 
 __all__ = ["Connections"]
 
-_JSON = {"Content-Type": "application/json"}
-
 
 class Connections:
     """Sends requests, on one event loop.
@@ -30,8 +28,7 @@ class Connections:
 
     async def send(self, ready: Ready, link: Link) -> Response:
         """Send the request; return the response once its head has come."""
-        headers = {**_JSON, **ready.headers, **ready.request.headers}
-        route = self.pool.route("POST", ready.request.url, headers)
+        route = self.pool.route("POST", ready.url, ready.headers)
         connection = await self.pool.connect(route, ready.service.connect_timeout)
         link.sent_at = self._now()
         response = self.pool.send(connection, route, ready.payload, ready.more)

@@ -11,9 +11,11 @@ from nbconvo.client.accounts import Account
 from nbconvo.client.encoding import encoded
 from nbconvo.client.own import requested
 from nbconvo.messages import Message, new_id
-from nbconvo.services import BaseService, Request
+from nbconvo.services import BaseService
 
 __all__ = ["Ready"]
+
+_JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(slots=True)
@@ -21,7 +23,8 @@ class Ready:
     """A request, its body encoded once, and what it is expected to take.
 
     Attributes:
-        headers: Those of every request to the service; secret ones don't print.
+        url: Where to.
+        headers: The service's and the request's own; secret ones don't print.
         payload: The body as it is sent.
         more: Headers of this request alone: who reads it twice knows that it is one.
         prompt: Tokens of the messages.
@@ -30,7 +33,7 @@ class Ready:
     """
 
     service: BaseService
-    request: Request
+    url: str
     headers: Mapping[str, str]
     payload: bytes
     more: Mapping[str, str]
@@ -64,4 +67,5 @@ class Ready:
         header = service.idempotency_header
         more = {header: f"nbconvo-{new_id()}"} if header else {}
         payload = encoded(request.body)
-        return cls(service, request, headers, payload, more, model, prompt, replies, expected)
+        headers = {**_JSON, **headers, **request.headers}
+        return cls(service, request.url, headers, payload, more, model, prompt, replies, expected)

@@ -21,26 +21,21 @@ async def hold_of(ready: Ready, budgets: Sequence[Budget]) -> Hold:
     Raises:
         BudgetExceeded: If one of them has not so much left.
     """
-    hold = Hold(budgets, *await _cost_of(ready, budgets))
-    hold.check()
-    return hold
-
-
-async def _cost_of(ready: Ready, budgets: Sequence[Budget]) -> tuple[float | None, str]:
-    """Return what the request may cost, if that is known, and what is asked, in words."""
     service, model = ready.service, ready.model
-    asked = f"{model or 'its model'} at {service.name}"
+    is_listed = True
     if not prices.loaded() and service.has_list_price:
         # Not here, where other replies are coming; who has no budget need not wait for it.
         reading = asyncio.get_running_loop().run_in_executor(None, prices.load)
-        if any(budget.limit is not None for budget in budgets):
+        is_listed = any(budget.limit is not None for budget in budgets)
+        if is_listed:
             await reading
-        else:
-            return None, asked
-    if not budgets:
-        return None, asked
-    usage = Usage(ready.prompt, ready.expected - ready.prompt, requests=1)
-    return service.priced(usage, model).cost, asked
+    cost = None
+    if budgets and is_listed:
+        usage = Usage(ready.prompt, ready.expected - ready.prompt, requests=1)
+        cost = service.priced(usage, model).cost
+    hold = Hold(budgets, cost, f"{model or 'its model'} at {service.name}")
+    hold.check()
+    return hold
 
 
 class Output:

@@ -69,7 +69,7 @@ class Limits:
         seek = self._seek  # read once: another thread may be asking
         if seek is not None and self._unanswered >= seek.most:
             return False
-        return not self.is_crowded
+        return self._under_way < self._crowd.most
 
     @property
     def is_crowded(self) -> bool:

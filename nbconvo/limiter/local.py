@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 
-from nbconvo.errors import RateLimited, RequestTooLarge
+from nbconvo.errors import NbConvoError
 from nbconvo.limiter.alarm import Alarm
 from nbconvo.limiter.base import LONGEST_WAIT, LimiterUsage, Permit, Told
 from nbconvo.limiter.books import Books
@@ -80,7 +80,7 @@ class LocalLimiter:
         now = self._clock()
         self._ledger.state(max_requests_per_minute, max_tokens_per_minute, max_concurrent, now)
         self._max_tokens = max_tokens_per_minute
-        self._queue.refuse(self._too_large)
+        self._queue.refuse(self._refusal)
         self._wake()
 
     def acquire_nowait(
@@ -139,8 +139,8 @@ class LocalLimiter:
             return
         self._ledger.observe(books, told, refused=refused, now=self._clock())
         if self._queue.lanes:
-            if refused and self._never(books):
-                self._queue.refuse(self._never)
+            if refused and self._refusal(books):
+                self._queue.refuse(self._refusal)
             self._wake()
 
     def settle(self, permit: Permit, tokens: int | None, output: int | None = None) -> None:
@@ -165,7 +165,8 @@ class LocalLimiter:
         """
         now = self._clock()
         self._ledger.pause(now + seconds, None if permit is None else _books(permit))
-        self._queue.refuse(self._paused)
+        if seconds > LONGEST_WAIT:
+            self._queue.refuse(self._refusal)
         self._wake()
 
     def wait(self, tokens: int, model: str | None = None) -> float:
@@ -195,38 +196,30 @@ class LocalLimiter:
 
     def _goes_at_once(self, permit: Books) -> bool:
         """Let a request go if it need not wait; return whether it does."""
-        error = self._too_large(permit) or self._paused(permit) or self._never(permit)
-        if error is not None:
+        limits = self._ledger.limits(permit.model)
+        if (error := self._refusal(permit)) is not None:
             raise error
         self._adopt_loop()
-        if self._queue.lanes:
+        if self._queue.lanes or not (limits.has_room and self._ledger.has_place()):
             return False
-        now, limits = self._clock(), self._ledger.limits(permit.model)
-        if not (limits.has_room and self._ledger.has_place()):
-            return False
+        now = self._clock()
         limits.refresh(now)
         if limits.delay(permit.amounts, now) > TICK:
             return False
         self._queue.grant(permit, limits, now)
         return True
 
-    def _too_large(self, permit: Books) -> RequestTooLarge | None:
-        most = self._max_tokens
-        if most is None or permit.tokens <= most:
-            return None
-        return too_large(self.name, permit.tokens, most)
-
-    def _paused(self, permit: Books) -> RateLimited | None:
-        until = self._ledger.limits(permit.model).paused_until
-        if until == -math.inf:  # as nearly always
-            return None
-        left = until - self._clock()
-        return paused(self.name, left) if left > LONGEST_WAIT else None
-
-    def _never(self, permit: Books) -> RequestTooLarge | None:
-        """Return why the service admits no request as large as this, if it has shown that."""
-        limit = self._ledger.limits(permit.model).exceeded(permit.amounts)
-        return None if limit is None else too_large_for_service(self.name, permit.tokens, limit)
+    def _refusal(self, permit: Books) -> NbConvoError | None:
+        """Return why a request will not be admitted, however long it waits; mostly ``None``."""
+        limits, tokens, most = self._ledger.limits(permit.model), permit.tokens, self._max_tokens
+        if most is not None and tokens > most:
+            return too_large(self.name, tokens, most)
+        if limits.paused_until > -math.inf:
+            left = limits.paused_until - self._clock()
+            if left > LONGEST_WAIT:
+                return paused(self.name, left)
+        limit = limits.exceeded(permit.amounts)
+        return None if limit is None else too_large_for_service(self.name, tokens, limit)
 
     def _abandon(self, turn: Turn, permit: Books) -> None:
         """Give back all that a waiter held: its place, or the permit that it was just given."""

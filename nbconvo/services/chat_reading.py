@@ -63,26 +63,27 @@ def read_usage(data: object) -> Usage | None:
     """Return the usage that a reply reports, or ``None`` if it reports none."""
     if not isinstance(data, dict):
         return None
-    sent = _count(data.get("prompt_tokens")) or 0
-    said = _count(data.get("completion_tokens")) or 0
+    sent, said = _count(data.get("prompt_tokens")), _count(data.get("completion_tokens"))
     if not (sent or said):  # a prompt of no tokens is one not counted
         return None
-    prompt = _dict(data.get("prompt_tokens_details"))
-    completion = _dict(data.get("completion_tokens_details"))
-    # DeepSeek's name for what is cached, and Perplexity's place for what was reasoned.
-    cached = prompt.get("cached_tokens", data.get("prompt_cache_hit_tokens"))
-    thought = _count(completion.get("reasoning_tokens", data.get("reasoning_tokens"))) or 0
+    cached = data.get("prompt_cache_hit_tokens")  # DeepSeek's name
+    thought = data.get("reasoning_tokens")  # Perplexity's place
+    written = None
+    if isinstance(prompt := data.get("prompt_tokens_details"), dict):
+        cached, written = prompt.get("cached_tokens", cached), prompt.get("cache_write_tokens")
+    if isinstance(completion := data.get("completion_tokens_details"), dict):
+        thought = completion.get("reasoning_tokens", thought)
     # Google and xAI count reasoning in the total, but not in the completion.
-    if (apart := (_count(data.get("total_tokens")) or 0) - sent - said) > 0:
-        said, thought = said + apart, thought or apart
+    if (apart := _count(data.get("total_tokens")) - sent - said) > 0:
+        said, thought = said + apart, _count(thought) or apart
     return Usage(
         sent,
         said,
-        _count(cached) or 0,
-        thought,
+        _count(cached),
+        _count(thought),
         _cost(data),
         requests=1,
-        cache_write_tokens=_count(prompt.get("cache_write_tokens")) or 0,
+        cache_write_tokens=_count(written),
     )
 
 
@@ -216,7 +217,8 @@ def _joined(value: object) -> str:
 
 
 def _cost(usage: Mapping[str, Any]) -> float | None:
-    cost = usage.get("cost")
+    if (cost := usage.get("cost")) is None:
+        return None
     if isinstance(cost, dict):  # Perplexity
         cost = cost.get("total_cost")
     if usage.get("is_byok") and _is_cost(cost):
@@ -266,5 +268,5 @@ def _whole(value: object) -> int | None:
     return value if type(value) is int else None  # a bool is none
 
 
-def _count(value: object) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+def _count(value: object) -> int:
+    return value if type(value) is int and value > 0 else 0

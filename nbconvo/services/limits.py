@@ -83,6 +83,8 @@ def limits_told(
         if "limit" in (lower := header.lower()) and (named := _named(lower)) is not None:
             field, what = named
             found.setdefault(what, {})[field] = value
+    if not found:
+        return ()
     told = (_told(what, fields, service_time) for what, fields in found.items())
     return tuple(one for one in told if one is not None)
 

@@ -155,7 +155,7 @@ class Pieces:
 
 
 async def _read(service: BaseService, response: Pieces) -> tuple[Tally, str]:
-    ready = Ready(service, service.request((), "m", {}), {}, b"", {}, "m", 1, 1, 1)
+    ready = Ready(service, service.base_url, {}, b"", {}, "m", 1, 1, 1)
     kind = Whole if response.is_json else Streamed
     reply = kind(ready, cast(Response, response), Link(service))
     tally, failed = Tally(clock=lambda: 0.0), ""
