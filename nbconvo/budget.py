@@ -82,7 +82,8 @@ class Hold:
 
         Nothing else runs between the check and this: two requests cannot take the same dollars.
         """
-        self.check()
+        for budget in self._budgets:
+            budget.check(self._cost, self._model)
         self._taken = True
         for budget in self._budgets:
             budget.reserved += self._cost or 0.0

@@ -88,7 +88,11 @@ class Account:
 
         A limit that one leaves open is the others'; of those that set it, the last that asked.
         """
-        stated = _limits_of(service)
+        stated = (
+            service.max_requests_per_minute,
+            service.max_tokens_per_minute,
+            service.max_concurrent,
+        )
         if stated == self._stated and len(self._sharing) == 1 and self._sharing[0]() is service:
             return  # it is alone, and states what it did
         alive = (reference() for reference in self._sharing)
@@ -181,14 +185,6 @@ class Accounts:
         taken = {taken for taken, _, _ in self._asked}
         numbered = (f"{name} ({number})" for number in itertools.count(2))
         return next(free for free in itertools.chain((name,), numbered) if free not in taken)
-
-
-def _limits_of(service: BaseService) -> tuple[float | None, ...]:
-    return (
-        service.max_requests_per_minute,
-        service.max_tokens_per_minute,
-        service.max_concurrent,
-    )
 
 
 def _stated_by(sharing: Sequence[BaseService]) -> _Limits:

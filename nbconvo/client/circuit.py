@@ -39,32 +39,30 @@ class Circuit:
     Args:
         name: Whose it is, for error texts.
         clock: Seconds from any origin.
+
+    Attributes:
+        failures: How many requests in a row failed so far.
     """
 
     __slots__ = (
         "_clock",
         "_failed_attempts",
-        "_failures",
         "_last",
         "_name",
         "_next_at",
         "_pause",
         "_trial",
+        "failures",
     )
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._clock = clock
-        self._failures = self._failed_attempts = 0
+        self.failures = self._failed_attempts = 0
         self._last = ""
         self._next_at = 0.0
         self._pause = _FIRST_PAUSE
         self._trial: _Trial | None = None
-
-    @property
-    def failures(self) -> int:
-        """How many requests in a row failed so far."""
-        return self._failures
 
     @property
     def is_tried(self) -> bool:
@@ -88,8 +86,8 @@ class Circuit:
         """
         if self._trial is not None:
             return False
-        if self._failures >= _ENOUGH:
-            if seen != self._failures and self._clock() < self._next_at:
+        if self.failures >= _ENOUGH:
+            if seen != self.failures and self._clock() < self._next_at:
                 raise self._down()
         elif self._failed_attempts < _ENOUGH:
             return True
@@ -104,12 +102,12 @@ class Circuit:
         """
         if (trial := self._trial) is not None:
             await trial.ended.wait()
-            if trial.failed and self._failures >= _ENOUGH:
+            if trial.failed and self.failures >= _ENOUGH:
                 raise self._down()
 
     def answered(self) -> None:
         """Note that the service is there."""
-        self._failures = self._failed_attempts = 0
+        self.failures = self._failed_attempts = 0
         self._pause = _FIRST_PAUSE
         if self._trial is not None:
             self._end(self._trial)
@@ -129,9 +127,9 @@ class Circuit:
             trial = self._trial
             is_trial = trial is not None and trial.by is by
             # Those that were under way before tell of the same fault once more.
-            if is_trial and self._failures >= _ENOUGH:
+            if is_trial and self.failures >= _ENOUGH:
                 self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-            self._failures += 1
+            self.failures += 1
             self._last = str(error)
             self._next_at = self._clock() + self._pause
             if trial is not None and is_trial:
@@ -152,7 +150,7 @@ class Circuit:
     def _down(self) -> ServiceDown:
         left = max(0.0, self._next_at - self._clock())
         return ServiceDown(
-            f"{self._name} seems to be down, so this was not sent: {self._failures} requests in a "
+            f"{self._name} seems to be down, so this was not sent: {self.failures} requests in a "
             f"row failed, the last with: {self._last}; ask again, best in {left:.2g} s: one "
             "request then tries, and the others wait for it",
             retry_after=left,

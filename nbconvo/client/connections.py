@@ -30,9 +30,9 @@ class Connections:
         """Send the request; return the response once its head has come."""
         route = self.pool.route("POST", ready.url, ready.headers)
         connection = await self.pool.connect(route, ready.service.connect_timeout)
-        link.sent_at = self._now()
+        link.sent_at = now = self._now()
         response = self.pool.send(connection, route, ready.payload, ready.more)
-        self._patience.watch(link, response)
+        self._patience.watch(link, response, now)
         await response.head()
         link.heard = math.inf
         return response

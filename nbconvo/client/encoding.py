@@ -63,20 +63,16 @@ def decoded(data: bytes) -> Any:
     Raises:
         ValueError: If it is none.
     """
-    found = _decoded(data)
+    try:
+        found = orjson.loads(data)
+    except ValueError:  # half a character in an escape, NaN, bytes that are no UTF-8; or no JSON
+        try:
+            found = json.loads(data.decode("utf-8", "replace"))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
     if _may_be_deep(data) and _is_deep(found):
         raise ValueError("nested too deeply")
     return found
-
-
-def _decoded(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except ValueError:  # half a character in an escape, NaN, bytes that are no UTF-8; or no JSON
-        try:
-            return json.loads(data.decode("utf-8", "replace"))
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
 
 
 def decoded_all(values: list[bytes]) -> list[Any] | None:

@@ -29,6 +29,7 @@ __all__ = ["Pool", "Response", "Route"]
 _KEPT = 90.0  # seconds that an idle connection is kept: a reader is typing the next question
 _RESOLVED = 300  # seconds that an address is believed to stay the same
 _PROXY_BELIEVED = 5.0  # seconds; to look into the environment costs as much as a request
+_ROUTES = 64  # that are kept at most
 
 
 class Route:
@@ -175,8 +176,7 @@ class Pool:
             ttl_dns_cache=_RESOLVED,
         )
         self._routes: dict[object, Route] = {}
-        self._proxies: dict[str, str | None] = {}
-        self._proxies_until = 0.0
+        self._routes_until = 0.0
 
     def route(self, method: str, url: str, headers: Mapping[str, str]) -> Route:
         """Return the way to ``url``, through the environment's proxy if there is one.
@@ -184,12 +184,13 @@ class Pool:
         Raises:
             aiohttp.InvalidURL: If there is no such way.
         """
-        proxy = self._proxy(url)
-        key = (method, url, proxy, *headers.items())
+        now = self._loop.time()
+        if now > self._routes_until or len(self._routes) >= _ROUTES:
+            self._routes.clear()
+            self._routes_until = now + _PROXY_BELIEVED
+        key = (method, url, *headers.items())
         if (route := self._routes.get(key)) is None:
-            if len(self._routes) >= 64:
-                self._routes.clear()
-            route = self._routes[key] = Route(method, url, headers, proxy)
+            route = self._routes[key] = Route(method, url, headers, proxy_for(url))
         return route
 
     async def connect(self, route: Route, seconds: float) -> Connection:
@@ -240,15 +241,6 @@ class Pool:
     def connector(self) -> aiohttp.TCPConnector:
         """The connections, for aiohttp's own session."""
         return self._connector
-
-    def _proxy(self, url: str) -> str | None:
-        now = self._loop.time()
-        if now > self._proxies_until:
-            self._proxies = {}
-            self._proxies_until = now + _PROXY_BELIEVED
-        if url not in self._proxies:
-            self._proxies[url] = proxy_for(url)
-        return self._proxies[url]
 
 
 @lru_cache(maxsize=8)

@@ -98,11 +98,11 @@ class Patience:
         self._timer: asyncio.TimerHandle | None = None
         self._at = math.inf
 
-    def watch(self, link: Link, sent: Sent) -> None:
-        """Begin to watch a request that has just been sent."""
+    def watch(self, link: Link, sent: Sent, now: float) -> None:
+        """Begin to watch a request that is sent ``now``."""
         link.sent, link.watched_by = sent, self
         link.left = sent.unsent()
-        link.heard = now = self._loop.time()
+        link.heard = now
         self._links.add(link)
         due = min(now + link.timeout, link.ends_at)
         if due < self._at - _SOON:

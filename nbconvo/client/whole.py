@@ -74,6 +74,7 @@ class Whole:
             found = [guarded(guard, clean(delta)) for delta in service.reply(said)]
         except Exception as error:  # a user's own service may raise anything
             raise (failed := broken(service, "reply", error)) from failed.__cause__
-        if not any(delta.finish_reason for delta in found):
-            raise ProtocolError(f"{service.name}: the response holds no reply")
-        return found + held_back(guard) if guard.held else found
+        for delta in found:
+            if delta.finish_reason:
+                return found + held_back(guard) if guard.held else found
+        raise ProtocolError(f"{service.name}: the response holds no reply")

@@ -86,14 +86,11 @@ class Beliefs:
             )
         return alone
 
-    def ended(self, books: Books) -> None:
-        """Note that nothing more of a request's reply is to come."""
+    def ended(self, books: Books, used: Amounts) -> None:
+        """Note that nothing more of a request's reply is to come, and how much it ``used``."""
         self._owed -= books.amounts[OUTPUT]
-
-    def unused(self, books: Books, used: Amounts) -> None:
-        """Note how much of what a request reserved was not ``used``."""
-        if not self._by_name:
-            return  # nobody will ask
+        if not self._by_name or used == books.amounts:  # else nobody will ask
+            return
         a, b, c, d = self._unused
         left = (max(0.0, r - u) for r, u in zip(books.amounts, used, strict=True))
         _, tokens, prompt, output = left

@@ -161,13 +161,13 @@ class Limits:
         """
         amounts = books.amounts
         freed = self._under_way >= self._crowd.most or not books.answered
-        self._beliefs.ended(books)
+        was_sent = used[REQUESTS] > 0.0
+        self._beliefs.ended(books, used if was_sent and not books.refused else amounts)
         self._under_way -= 1
         self._refused_held -= books.refused and not books.explained
         self._note_answer(books)
         if used == amounts:
             return freed
-        was_sent = used[REQUESTS] > 0.0
         for allowance in self._booked:
             change = used[allowance.counts] - amounts[allowance.counts]
             if was_sent and change < 0.0:
@@ -175,8 +175,6 @@ class Limits:
             if change:
                 allowance.change(change, books.at, now)
                 freed = freed or allowance in self._active
-        if was_sent and not books.refused:
-            self._beliefs.unused(books, used)
         return freed
 
     def observe(self, told: Sequence[Told], books: Books, now: float) -> None:

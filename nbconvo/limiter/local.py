@@ -134,12 +134,13 @@ class LocalLimiter:
 
     def observe(self, permit: Permit, told: Sequence[Told], *, refused: bool = False) -> None:
         """Learn from the reply to a request that is in flight, as soon as its headers came."""
-        books = _books(permit)
-        if books not in self._ledger.held:
+        if not isinstance(permit, Books):
+            raise _foreign(permit)
+        if permit not in self._ledger.held:
             return
-        self._ledger.observe(books, told, refused=refused, now=self._clock())
+        self._ledger.observe(permit, told, refused=refused, now=self._clock())
         if self._queue.lanes:
-            if refused and self._refusal(books):
+            if refused and self._refusal(permit):
                 self._queue.refuse(self._refusal)
             self._wake()
 
@@ -149,9 +150,10 @@ class LocalLimiter:
         Raises:
             RuntimeError: If the permit is settled already, or is another limiter's.
         """
-        books = _books(permit)
-        freed = self._ledger.settle(books, tokens, output, self._clock())
-        if freed is None and books not in self._forgotten:  # whose loop was closed meanwhile
+        if not isinstance(permit, Books):
+            raise _foreign(permit)
+        freed = self._ledger.settle(permit, tokens, output, self._clock())
+        if freed is None and permit not in self._forgotten:  # whose loop was closed meanwhile
             raise RuntimeError(f"{permit} is settled already, or is not of this limiter")
         if freed and self._queue.lanes:
             self._wake()
@@ -163,8 +165,9 @@ class LocalLimiter:
         models go on. Nobody waits out more than ``LONGEST_WAIT``: they get ``RateLimited``, those
         who wait too.
         """
-        now = self._clock()
-        self._ledger.pause(now + seconds, None if permit is None else _books(permit))
+        if not isinstance(permit, Books | None):
+            raise _foreign(permit)
+        self._ledger.pause(self._clock() + seconds, permit)
         if seconds > LONGEST_WAIT:
             self._queue.refuse(self._refusal)
         self._wake()
@@ -269,7 +272,5 @@ class LocalLimiter:
             self._forgotten.add(permit)
 
 
-def _books(permit: Permit) -> Books:
-    if not isinstance(permit, Books):
-        raise RuntimeError(f"{permit} is not of this limiter")
-    return permit
+def _foreign(permit: Permit) -> RuntimeError:
+    return RuntimeError(f"{permit} is not of this limiter")

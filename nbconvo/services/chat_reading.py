@@ -79,11 +79,11 @@ def read_usage(data: object) -> Usage | None:
     return Usage(
         sent,
         said,
-        _count(cached),
-        _count(thought),
+        _count(cached) if cached else 0,
+        _count(thought) if thought else 0,
         _cost(data),
         requests=1,
-        cache_write_tokens=_count(written),
+        cache_write_tokens=_count(written) if written else 0,
     )
 
 

@@ -164,7 +164,10 @@ class Endpoint:
         The system keyring, asked where nothing else tells, may take seconds, the first time
         only; see :attr:`key_at_hand`.
         """
-        found = self._found_key
+        if (given := self._given) is not None:
+            remember(given.key.reveal())  # anew each time: others may have displaced it
+            return given.key
+        found = credentials.find(self.name, self._key_variables)
         return None if found is None else found.key
 
     @property
@@ -173,7 +176,7 @@ class Endpoint:
 
         ``argument``, the name of the environment variable, ``.env``, ``keyring``, or ``asked``.
         """
-        found = self._found_key
+        found = self._given or credentials.find(self.name, self._key_variables)
         return None if found is None else found.where
 
     @property
@@ -238,13 +241,6 @@ class Endpoint:
     @property
     def _key_variables(self) -> tuple[str, ...]:
         return self.key_variables or (f"{self._variable_prefix}_API_KEY",)
-
-    @property
-    def _found_key(self) -> Found | None:
-        if self._given is not None:
-            remember(self._given.key.reveal())  # anew each time: others may have displaced it
-            return self._given
-        return credentials.find(self.name, self._key_variables)
 
     def checked_key(self) -> Key | None:
         """Return the key, or raise ``MissingKey`` where one is needed and there is none."""
