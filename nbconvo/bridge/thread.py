@@ -137,7 +137,7 @@ class Bridge:
     async def relay(self, items: AsyncGenerator[T]) -> AsyncGenerator[T]:
         """Run ``items`` on the I/O thread; yield each on whatever event loop this runs on."""
         waker = self._wakers.of(asyncio.get_running_loop())
-        inbox = LoopInbox[T](waker)
+        inbox: LoopInbox[T] = LoopInbox(waker)
         job = self.start(pump(items, inbox.put), inbox.close)
         try:
             with waker.heartbeat():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Any, TypeVar, get_args
 
 from nbconvo.errors import LogError
@@ -24,6 +25,7 @@ _NAMES: dict[type[Any], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind))
     for kind in (Message, Cell, Usage, ToolCall, Attachment)
 }
+_VALUES = {kind: attrgetter(*names) for kind, names in _NAMES.items()}
 _REQUIRED = frozenset({"role", "content", "id", "created"})
 _NOT_TEXT = frozenset(
     {"cell", "usage", "turn_usage", "seconds", "calls", "failed", "carried", "attachments"}
@@ -38,8 +40,7 @@ _NULL = re.compile(r"[:,\[]null")
 def encode_message(message: Message, parent: str | None = None) -> dict[str, Any]:
     """Return the ``message`` event: the fields that are not empty, and the ``parent``'s id."""
     data: dict[str, Any] = {"event": "message"}
-    for name in _NAMES[Message]:
-        value = getattr(message, name)
+    for name, value in zip(_NAMES[Message], _VALUES[Message](message), strict=True):
         # What few messages have is written only where it is.
         if value or (value is not None and name not in _SELDOM):
             data[name] = value
@@ -134,8 +135,8 @@ def _described(attachment: Attachment) -> dict[str, Any]:
 
 def _told(value: Any) -> dict[str, Any]:
     """Return the fields of a flat dataclass that are told."""
-    names = _NAMES[type(value)]
-    return {name: field for name in names if (field := getattr(value, name)) is not None}
+    told = zip(_NAMES[type(value)], _VALUES[type(value)](value), strict=True)
+    return {name: field for name, field in told if field is not None}
 
 
 def _made(kind: type[T], value: Mapping[str, Any]) -> T:

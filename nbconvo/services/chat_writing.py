@@ -17,9 +17,9 @@ from nbconvo.specs import SchemaSpec, ToolSpec
 __all__ = ["option_fields", "wire_messages"]
 
 _DEAR = frozenset(
-    {"extra_body", "n", "parallel_tool_calls", "reasoning", "schema", "tool_choice", "tools"}
+    {"extra_body", "parallel_tool_calls", "reasoning", "schema", "tool_choice", "tools"}
 )
-_SAID_OTHERWISE = _DEAR | {"model", "stream"}
+_SAID_OTHERWISE = _DEAR | {"model", "n", "stream"}
 _TEXTS = ("application/json", "application/xml", "application/yaml", "application/x-ndjson")
 
 
@@ -64,12 +64,12 @@ def option_fields(
         fields[names.get("stream", "stream")] = stream
         if traits.stream_options:
             fields[names.get("stream_options", "stream_options")] = {"include_usage": True}
+    if (options.get("n") or 1) != 1:
+        fields[names.get("n", "n")] = options["n"]
     if _DEAR.isdisjoint(options):  # as nearly always
         return fields
     given = {name: options[name] for name in _DEAR if options.get(name) is not None}
     tools, schema = given.get("tools", ()), given.get("schema")
-    if given.get("n", 1) != 1:
-        fields[names.get("n", "n")] = given["n"]
     if tools and (parallel := given.get("parallel_tool_calls")) is not None:
         fields[names.get("parallel_tool_calls", "parallel_tool_calls")] = parallel
     if schema is not None and options.get("response_format") is not None:
