@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -103,7 +104,7 @@ class Client:
         ready = Ready.of(service, headers, messages, model, options, account)
         hold = await hold_of(ready, budgets)
         self._accounts.show(account, service)
-        limiter, now = account.limiter, asyncio.get_running_loop().time
+        limiter = account.limiter
         asked: dict[str, Any] = {
             "output": ready.expected - ready.prompt,
             "bulk": bulk,
@@ -122,7 +123,7 @@ class Client:
                         waits = True
                         yield [Delta(notice=notice)]
                     permit = await limiter.acquire(ready.expected, first=is_again, **asked)
-                begun_at = now()
+                begun_at = monotonic()
                 link = Link(service, begun_at + attempts.left)
                 usage, output, response = None, Output(), None
                 try:
@@ -154,7 +155,7 @@ class Client:
                     account.learn_output(model, usage.output_tokens / ready.replies)
                     return
                 except (ServiceError, aiohttp.ClientError, TimeoutError) as raised:
-                    attempts.left -= now() - begun_at
+                    attempts.left -= monotonic() - begun_at
                     failed = error_of(raised, link)
                     delay = attempts.delay(failed, permit, link)
                 finally:

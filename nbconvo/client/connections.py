@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from time import monotonic
 
 from nbconvo.client.connection import took_too_long, was_silent
 from nbconvo.client.http import Pool, Response
@@ -21,16 +22,14 @@ class Connections:
     """
 
     def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
         self.pool = Pool()
-        self._now = loop.time
-        self._patience = Patience(loop, _given_up)
+        self._patience = Patience(asyncio.get_running_loop(), _given_up)
 
     async def send(self, ready: Ready, link: Link) -> Response:
         """Send the request; return the response once its head has come."""
         route = self.pool.route("POST", ready.url, ready.headers)
         connection = await self.pool.connect(route, ready.service.connect_timeout)
-        link.sent_at = now = self._now()
+        link.sent_at = now = monotonic()
         response = self.pool.send(connection, route, ready.payload, ready.more)
         self._patience.watch(link, response, now)
         await response.head()

@@ -8,11 +8,13 @@ aiohttp's own session does anew for every request costs four times as much.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache, partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
@@ -20,7 +22,6 @@ from nbconvo.client.connection import proxy_for
 from nbconvo.errors import InputError
 
 if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from multidict import CIMultiDictProxy
 
@@ -87,8 +88,11 @@ class Response:
         transport: What writes to it.
     """
 
-    __slots__ = ("_connection", "_content", "_protocol", "_transport", "headers", "status")
+    __slots__ = ("_connection", "_content", "_protocol", "_transport", "chunk", "headers",
+                 "status")  # fmt: skip
 
+    #: Returns what has come, waiting for some; nothing is the end.
+    chunk: Callable[[], Awaitable[bytes]]
     status: int
     headers: CIMultiDictProxy[str]
     _content: aiohttp.StreamReader
@@ -120,7 +124,7 @@ class Response:
         except BaseException:
             self._connection.close()
             raise
-        self.status, self.headers = code, message.headers
+        self.status, self.headers, self.chunk = code, message.headers, self._content.readany
 
     def fail(self, error: BaseException) -> None:
         """End it from outside: who waits for its head or its body gets ``error``."""
@@ -150,10 +154,6 @@ class Response:
         """Whether the whole body was read."""
         return self._content.at_eof()
 
-    def chunk(self) -> Awaitable[bytes]:
-        """Return what has come, waiting for some; nothing is the end."""
-        return self._content.readany()
-
     def close(self) -> None:
         """Keep the connection for another request if the body has come, else close it."""
         # What was answered before all of it had gone would hold up the next request.
@@ -161,6 +161,19 @@ class Response:
             self._connection.release()
         else:
             self._connection.close()
+
+
+class _Handler(ResponseHandler):
+    """Parses what comes over one connection.
+
+    aiohttp 3.14 resumes the connection at each chunk that is read, and its parser with it, paused
+    or not; before it did so only where it was paused, as here.
+    """
+
+    def resume_reading(self, *given: Any, **named: Any) -> None:
+        """Go on to read and to parse, if there is anything to go on with."""
+        if getattr(self, "_reading_paused", True):
+            super().resume_reading(*given, **named)
 
 
 class Pool:
@@ -175,6 +188,8 @@ class Pool:
             keepalive_timeout=_KEPT,
             ttl_dns_cache=_RESOLVED,
         )
+        handler: type[ResponseHandler] = _Handler
+        self._connector._factory = partial(handler, loop=self._loop)
         self._routes: dict[object, Route] = {}
         self._routes_until = 0.0
 
@@ -184,7 +199,7 @@ class Pool:
         Raises:
             aiohttp.InvalidURL: If there is no such way.
         """
-        now = self._loop.time()
+        now = monotonic()
         if now > self._routes_until or len(self._routes) >= _ROUTES:
             self._routes.clear()
             self._routes_until = now + _PROXY_BELIEVED

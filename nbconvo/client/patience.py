@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from nbconvo.services import BaseService
@@ -30,12 +31,12 @@ class Link:
 
     Args:
         service: Whom it is to; ``timeout`` is how long its first byte, and each next, may take.
-        ends_at: When it is too late for the last byte, in seconds of the event loop.
+        ends_at: When it is too late for the last byte, by the monotonic clock.
 
     Attributes:
-        sent_at: When it was sent, in seconds of the event loop; ``None`` if it surely never left.
+        sent_at: When it was sent, by the monotonic clock; ``None`` if it surely never left.
         begun: Whether any of the reply has come, if only who speaks: it is paid for.
-        heard: When the service was last heard of, in seconds of the event loop; infinity while
+        heard: When the service was last heard of, by the monotonic clock; infinity while
             nobody waits for it.
         suspected: When it was due as it seemed to be silent.
         sent: What is given up; ``None`` while it is not watched.
@@ -123,11 +124,11 @@ class Patience:
         if self._timer is not None:
             self._timer.cancel()
         self._at = at
-        self._timer = self._loop.call_at(at, self._look)
+        self._timer = self._loop.call_later(at - monotonic(), self._look)
 
     def _look(self) -> None:
         self._timer, self._at = None, math.inf
-        now, following = self._loop.time(), math.inf
+        now, following = monotonic(), math.inf
         for link in tuple(self._links):
             if link.due <= now < link.ends_at and link.goes_out():
                 link.heard = now  # a slow way out is no silence

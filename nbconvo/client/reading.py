@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 from urllib.parse import urljoin
 
@@ -63,13 +63,13 @@ def object_of(service: BaseService, data: bytes) -> dict[str, Any]:
 
 async def _start_of_body(response: Response, link: Link) -> str:
     """Return the first bytes of an error's body: enough of it to tell what it says."""
-    body, now = bytearray(), asyncio.get_running_loop().time
-    link.heard = now()
+    body = bytearray()
+    link.heard = monotonic()
     # The status is known, so a part will do.
     with suppress(aiohttp.ClientError, TimeoutError, ServiceError):
         while len(body) < _LONGEST_ERROR and (chunk := await response.chunk()):
             body += chunk
-            link.heard = now()
+            link.heard = monotonic()
     return body.decode("utf-8", "replace")
 
 

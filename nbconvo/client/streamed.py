@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -40,7 +41,7 @@ class Streamed:
         link: Told when the reply begins.
     """
 
-    __slots__ = ("_decoder", "_ended", "_error", "_link", "_now", "_pieces", "_ready",
+    __slots__ = ("_decoder", "_ended", "_error", "_link", "_pieces", "_ready",
                  "_response")  # fmt: skip
 
     def __init__(self, ready: Ready, response: Response, link: Link) -> None:
@@ -51,7 +52,6 @@ class Streamed:
         self._pieces = Pieces()
         self._error: Exception | None = None
         self._ended = False
-        self._now = asyncio.get_running_loop().time
 
     async def next(self) -> list[Delta] | None:
         """Return the deltas that the next bytes bring, perhaps none; ``None`` at the end.
@@ -69,7 +69,7 @@ class Streamed:
         if self._ended:
             await self._finish()
             return None
-        self._link.heard = self._now()
+        self._link.heard = monotonic()
         try:
             data = await self._response.chunk()
         except (aiohttp.ClientError, TimeoutError, ServiceError) as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+from time import monotonic
 
 import aiohttp
 
@@ -52,12 +52,12 @@ class Whole:
         return self._deltas(await self._body())
 
     async def _body(self) -> bytes:
-        link, response, now = self._link, self._response, asyncio.get_running_loop().time
-        link.heard = now()
+        link, response = self._link, self._response
+        link.heard = monotonic()
         try:
             chunks = [await response.chunk()]
             while not response.read:
-                link.heard = now()
+                link.heard = monotonic()
                 chunks.append(await response.chunk())
         except aiohttp.ClientError:
             raise cut(self._ready.service) from None
