@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from contextlib import aclosing
 
 import aiohttp
 import pytest
@@ -158,6 +159,34 @@ async def test_streams_over_tls_share_a_connection(client: Client):
         for _ in range(2):
             assert await _read(client, service) == "The whale sings."
     assert connections == 1
+
+
+async def test_a_service_is_held_up_while_nobody_reads_and_then_goes_on(client: Client):
+    words, times = b"whale " * 50_000, 40
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        event = b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % words
+        writer.writelines([event] * times)
+        writer.write(b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n')
+        await writer.drain()
+        writer.close()
+
+    async with serving(connected) as address:
+        service = ChatService(KEY, f"http://{address}/v1")
+        reply = client.stream(service, QUESTION, "m", {"stream": True})
+        async with aclosing(reply) as batches:
+            said = sum([len(delta.text) for delta in await anext(batches)])
+            (handler,) = client._ensured().pool.connector._acquired
+            for _ in range(500):
+                if handler._reading_paused:
+                    break
+                await asyncio.sleep(0.01)
+            assert handler._reading_paused
+            async for batch in batches:
+                said += sum(len(delta.text) for delta in batch)
+    assert said == times * len(words)
 
 
 # --- before the first request ----------------------------------------------------------------

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from nbconvo.client import Client
 from nbconvo.errors import ProtocolError, ServerFailed, StreamCut
-from nbconvo.messages import Message, Usage
-from nbconvo.services import ChatService
+from nbconvo.messages import Usage
 from nbconvo.testing import FakeProvider
 
 from .conftest import KEY, Answer, Ask
@@ -438,26 +434,3 @@ async def test_what_could_have_begun_a_key_is_not_lost(ask: Ask, provider: FakeP
     with pytest.raises(StreamCut):
         await ask(into=answer)
     assert answer.text == "All its sk-proj"
-
-
-# --- more than is read ---------------------------------------------------------------------
-
-
-async def test_a_service_is_held_up_while_nobody_reads_and_then_goes_on(
-    client: Client, service: ChatService, provider: FakeProvider
-):
-    words = "whale " * 50_000
-    provider.events([*[piece(words) for _ in range(40)], STOP])
-    asked = [Message(role="user", content="Sing.")]
-    reply = client.stream(service, asked, "m", {"stream": True})
-    async with aclosing(reply) as batches:
-        said = sum([len(delta.text) for delta in await anext(batches)])
-        (handler,) = client._connections.pool.connector._acquired
-        for _ in range(500):
-            if handler._reading_paused:
-                break
-            await asyncio.sleep(0.01)
-        assert handler._reading_paused
-        async for batch in batches:
-            said += sum(len(delta.text) for delta in batch)
-    assert said == 40 * len(words)
