@@ -12,7 +12,9 @@ __all__ = ["measure"]
 
 BASE = "aiohttp"
 AT_ONCE = (1, 100)
-SLICES = 4  # of a round, each right after one of plain aiohttp, since the machine's pace changes
+LIGHT = (BASE, "nbconvo")  # whose names begin so take little, and differ by little
+# Of a round, each right after one of plain aiohttp, since the machine's pace changes.
+SLICES, LIGHT_SLICES = 4, 16
 # ``ask()`` has its replies streamed, unless it is told not to: beside it, what that alone takes.
 STREAMED = dict.fromkeys(("aiohttp, streamed", "nbconvo, streamed", "nbconvo ask()"), "stream-9-0")
 
@@ -31,11 +33,12 @@ def measure(rounds: int) -> Table:
             for at_once in AT_ONCE:
                 for client in clients:
                     there = own = 0.0
-                    for _ in range(SLICES if turn else 1):
+                    slices = LIGHT_SLICES if client.peer.startswith(LIGHT) else SLICES
+                    for _ in range(slices):
                         there += _cpu(base, f"{url}/v1", at_once)
                         own += _cpu(client, f"{url}/v1", at_once)
                     if turn:
-                        cpus[client.peer, at_once].append(own / SLICES)
+                        cpus[client.peer, at_once].append(own / slices)
                         ratios[client.peer, at_once].append(own / there)
     table = Table(
         "Client: CPU per request",
@@ -61,8 +64,7 @@ def measure(rounds: int) -> Table:
 
 def _cpu(client: Worker, url: str, at_once: int) -> float:
     """CPU seconds per request; of fewer requests where each takes long."""
-    light = client.peer.startswith(("aiohttp", "nbconvo"))
-    count = 200 if light else max(at_once, 50)
+    count = 200 if client.peer.startswith(LIGHT) else max(at_once, 50)
     model = STREAMED.get(client.peer, "whole")
     found: float = client.do("requests", url=url, model=model, count=count, at_once=at_once)["cpu"]
     return found

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from statistics import median
 
 from benchmarks.peers import found
 from benchmarks.processes import serving, workers
+from benchmarks.requests import BASE, LIGHT
 from benchmarks.table import Table, spread
 
 __all__ = ["measure"]
 
-BASE = "aiohttp"
+LIGHT_SLICES = 4  # of a round
 SHAPES = {  # model, streams at once
     "one stream, 1 ms apart": ("stream-600-1", 1),
     "50 streams, 20 ms apart": ("stream-60-20", 50),
@@ -32,13 +34,20 @@ def measure(rounds: int) -> Table:
             for shape, (model, at_once) in SHAPES.items():
                 job = {"url": f"{url}/v1", "model": model, "at_once": at_once}
                 for client in clients:
-                    there, own = base.do("streams", **job), client.do("streams", **job)
+                    slices = LIGHT_SLICES if client.peer.startswith(LIGHT) and turn else 1
+                    pairs = [
+                        (base.do("streams", **job), client.do("streams", **job))
+                        for _ in range(slices)
+                    ]
                     if not turn:
                         continue
-                    ratios[client.peer, shape].append(own["cpu"] / there["cpu"])
-                    cpus[shape].append(there["cpu"])
+                    there, own = (
+                        sum(one["cpu"] for one in side) for side in zip(*pairs, strict=True)
+                    )
+                    ratios[client.peer, shape].append(own / there)
+                    cpus[shape].append(there / slices)
                     if shape == PACED:
-                        delays[client.peer].append(own["delay"])
+                        delays[client.peer].append(median(one["delay"] for _, one in pairs))
     table = Table(
         "Streaming: CPU per chunk",
         f"CPU time of the client's process for each chunk that holds text, up to the text, as a "

@@ -77,24 +77,27 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if name in _OLD_NAMES:
             name = _renamed(name)
-        elif name in _KEYS:
-            raise InputError(
-                f"{name} is no option of a request: '%convo key SERVICE' asks for a key, or pass "
-                "api_key= to the service"
-            )
-        elif (remedy := set_on_service(name, value)) is not None:
-            setting = SHORT_NAMES.get(name, name)
-            raise InputError(
-                f"{name} is no option of a request, but set on the service: "
-                f"service=ChatService(..., {setting}={value!r:.40}), or {remedy}"
-            )
         elif name not in known:
-            raise UnknownName(
-                "option", name, known, "fields that only your service knows go in extra_body={...}"
-            )
+            raise _unknown(name, value, known)
         _check_value(name, value)
         checked[name] = value
     return checked
+
+
+def _unknown(name: str, value: object, known: Mapping[str, Any]) -> InputError:
+    if name in _KEYS:
+        return InputError(
+            f"{name} is no option of a request: '%convo key SERVICE' asks for a key, or pass "
+            "api_key= to the service"
+        )
+    if (remedy := set_on_service(name, value)) is not None:
+        setting = SHORT_NAMES.get(name, name)
+        return InputError(
+            f"{name} is no option of a request, but set on the service: "
+            f"service=ChatService(..., {setting}={value!r:.40}), or {remedy}"
+        )
+    more = "fields that only your service knows go in extra_body={...}"
+    return UnknownName("option", name, known, more)
 
 
 def set_on_service(name: str, value: object) -> str | None:

@@ -37,7 +37,7 @@ if hasattr(os, "register_at_fork"):
 
 def new_id() -> str:
     """Return an id for a message or a request, unique within and across conversations."""
-    return f"{_chance.getrandbits(128):032x}"
+    return _chance.getrandbits(128).to_bytes(16).hex()
 
 
 def paired(text: str) -> str:
