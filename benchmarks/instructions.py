@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.peers import found
 from benchmarks.processes import Worker, serving
-from benchmarks.requests import BASE, STREAMED
+from benchmarks.requests import LIGHT, STREAMED
 from benchmarks.table import Table
 
 __all__ = ["measure"]
@@ -27,7 +27,7 @@ _STREAMS = {"one stream": ("stream-200-5", 1, 200), "50 streams": ("stream-20-20
 def measure(rounds: int) -> Table:
     """Take each client once with each shape: further rounds would count the same within 1 %."""
     names, missing = found("requests")
-    shown = [name for name in names if name.startswith((BASE, "nbconvo"))]
+    shown = [name for name in names if name.startswith(LIGHT)]
     table = Table(
         "Client: instructions",
         "Thousands of instructions in user space (callgrind) for one small chat completion, and "
