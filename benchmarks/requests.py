@@ -33,7 +33,9 @@ def measure(rounds: int) -> Table:
             for at_once in AT_ONCE:
                 for client in clients:
                     there = own = 0.0
-                    slices = LIGHT_SLICES if client.peer.startswith(LIGHT) else SLICES
+                    slices = (
+                        LIGHT_SLICES if client.peer.startswith(LIGHT) else SLICES if turn else 1
+                    )
                     for _ in range(slices):
                         there += _cpu(base, f"{url}/v1", at_once)
                         own += _cpu(client, f"{url}/v1", at_once)

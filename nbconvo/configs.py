@@ -77,7 +77,7 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if name in _OLD_NAMES:
             name = _renamed(name)
-        elif name not in known:
+        elif name not in known or name in _KEYS or name in _OF_SERVICE:
             raise _unknown(name, value, known)
         _check_value(name, value)
         checked[name] = value

@@ -34,9 +34,14 @@ _ROUTES = 64  # that are kept at most
 
 
 class Route:
-    """Where a request goes, and the head that it goes with. Its repr holds no secret."""
+    """Where a request goes, and the head that it goes with. Its repr holds no secret.
 
-    __slots__ = ("_head", "request")
+    Attributes:
+        proxy: The proxy that it leads through.
+        until: How long that is believed to be the way, by the monotonic clock.
+    """
+
+    __slots__ = ("_head", "proxy", "request", "until")
 
     def __init__(
         self, method: str, url: str, headers: Mapping[str, str], proxy: str | None
@@ -55,6 +60,8 @@ class Route:
             loop=asyncio.get_running_loop(),
         )
         self._head = b""
+        self.proxy = proxy
+        self.until = 0.0
 
     def head(self, size: int, more: Mapping[str, str]) -> bytes:
         """Return the head of a request with a body of ``size`` bytes and ``more`` headers."""
@@ -166,13 +173,21 @@ class Response:
 class _Handler(ResponseHandler):
     """Parses what comes over one connection.
 
-    aiohttp 3.14 resumes the connection at each chunk that is read, and its parser with it, paused
-    or not; before it did so only where it was paused, as here.
+    aiohttp 3.14 resumes the connection at each chunk that is read, and its parser with it, which
+    takes as long as to read the chunk. There is nothing to resume where nothing was ever paused;
+    once it was, the parser may keep a rest back.
     """
 
+    _was_paused = False
+
+    def pause_reading(self) -> None:
+        """Read no more for now: nobody takes what came."""
+        self._was_paused = True
+        super().pause_reading()
+
     def resume_reading(self, *given: Any, **named: Any) -> None:
-        """Go on to read and to parse, if there is anything to go on with."""
-        if getattr(self, "_reading_paused", True):
+        """Go on to read and to parse, if there may be anything to go on with."""
+        if self._was_paused:
             super().resume_reading(*given, **named)
 
 
@@ -191,7 +206,6 @@ class Pool:
         handler: type[ResponseHandler] = _Handler
         self._connector._factory = partial(handler, loop=self._loop)
         self._routes: dict[object, Route] = {}
-        self._routes_until = 0.0
 
     def route(self, method: str, url: str, headers: Mapping[str, str]) -> Route:
         """Return the way to ``url``, through the environment's proxy if there is one.
@@ -199,13 +213,16 @@ class Pool:
         Raises:
             aiohttp.InvalidURL: If there is no such way.
         """
-        now = monotonic()
-        if now > self._routes_until or len(self._routes) >= _ROUTES:
-            self._routes.clear()
-            self._routes_until = now + _PROXY_BELIEVED
         key = (method, url, *headers.items())
-        if (route := self._routes.get(key)) is None:
-            route = self._routes[key] = Route(method, url, headers, proxy_for(url))
+        route, now = self._routes.get(key), monotonic()
+        if route is None or route.until < now:
+            proxy = proxy_for(url)
+            # Else the same: aiohttp may have added what the proxy asks for.
+            if route is None or route.proxy != proxy:
+                if len(self._routes) >= _ROUTES:
+                    self._routes.clear()
+                route = self._routes[key] = Route(method, url, headers, proxy)
+            route.until = now + _PROXY_BELIEVED
         return route
 
     async def connect(self, route: Route, seconds: float) -> Connection:

@@ -22,15 +22,15 @@ async def hold_of(ready: Ready, budgets: Sequence[Budget]) -> Hold:
         BudgetExceeded: If one of them has not so much left.
     """
     service, model = ready.service, ready.model
-    is_listed = True
+    is_known = True  # what it costs
     if not prices.loaded() and service.has_list_price:
         # Not here, where other replies are coming; who has no budget need not wait for it.
         reading = asyncio.get_running_loop().run_in_executor(None, prices.load)
-        is_listed = any(budget.limit is not None for budget in budgets)
-        if is_listed:
+        is_known = any(budget.limit is not None for budget in budgets)
+        if is_known:
             await reading
     cost = None
-    if budgets and is_listed:
+    if budgets and is_known:
         usage = Usage(ready.prompt, ready.expected - ready.prompt, requests=1)
         cost = service.priced(usage, model).cost
     hold = Hold(budgets, cost, f"{model or 'its model'} at {service.name}")

@@ -120,7 +120,7 @@ class Limiter(Protocol):
         bulk: Hashable = None,
         model: str | None = None,
     ) -> Permit | None:
-        """Return leave to send at once, or ``None`` if :meth:`acquire` would have to wait for it.
+        """Return leave to send, or ``None`` where others wait, or it has to.
 
         Raises:
             RequestTooLarge, RateLimited: As there.

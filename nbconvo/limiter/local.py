@@ -92,7 +92,7 @@ class LocalLimiter:
         bulk: Hashable = None,
         model: str | None = None,
     ) -> Permit | None:
-        """Return leave to send a request of ``tokens``, or ``None`` where it has to be waited for.
+        """Return leave to send, or ``None`` where others wait, or a request of ``tokens`` has to.
 
         Raises:
             RequestTooLarge, RateLimited: As :meth:`acquire`.

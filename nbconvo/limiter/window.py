@@ -127,7 +127,7 @@ class Window:
 
     def expire(self, now: float) -> None:
         """Let come back what is due by now."""
-        if self.fixed and self._ends_at_once:
+        if self._ends_at_once:
             if self.ends + self.margin <= now:
                 self._end(now)
             return

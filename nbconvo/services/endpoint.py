@@ -234,7 +234,7 @@ class Endpoint:
         if usage.cost is not None:
             return usage
         price = self.price
-        if price is None and is_loopback(self.base_url):
+        if price is None and not self.has_list_price:
             return usage
         return prices.priced(usage, self.base_url, models, price)
 

@@ -12,7 +12,7 @@ import pytest
 
 from nbconvo.client import Client
 from nbconvo.client.connection import proxy_for
-from nbconvo.errors import BadRequest, InputError
+from nbconvo.errors import BadRequest, ConnectionFailed, InputError
 from nbconvo.keys import remember
 from nbconvo.services import ChatService, OpenAIService
 from nbconvo.testing import FakeProvider
@@ -189,6 +189,43 @@ async def test_a_service_is_held_up_while_nobody_reads_and_then_goes_on(client: 
     assert said == times * len(words)
 
 
+async def test_the_end_comes_though_it_lay_in_the_parser_while_nobody_read(client: Client):
+    # As many chunks as aiohttp keeps unread, of one byte each: its parser then holds back a rest.
+    unread, goes_on = 16_384, asyncio.Event()
+    event = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+    end = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+
+    def chunk(data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
+        writer.write(b"transfer-encoding: chunked\r\n\r\n" + chunk(event))
+        await asyncio.sleep(0.1)
+        tiny = b": " + b"x" * (unread - 3) + b"\n"
+        for start in range(0, unread, 2_000):
+            writer.write(b"".join([chunk(b"%c" % byte) for byte in tiny[start : start + 2_000]]))
+            await writer.drain()
+        await goes_on.wait()
+        writer.write(chunk(event) + chunk(event) + chunk(end) + b"0\r\n\r\n")
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    async with serving(connected) as address:
+        service = ChatService(KEY, f"http://{address}/v1", timeout=5)
+        said = ""
+        reply = client.stream(service, QUESTION, "m", {"stream": True})
+        async with aclosing(reply) as batches:
+            async for batch in batches:
+                said += "".join(delta.text for delta in batch)
+                if not goes_on.is_set():
+                    await asyncio.sleep(0.5)
+                    asyncio.get_running_loop().call_later(0.2, goes_on.set)
+    assert said == "aaa"
+
+
 # --- before the first request ----------------------------------------------------------------
 
 
@@ -303,6 +340,20 @@ async def test_the_environments_proxy_leads_to_other_machines(
     assert (await ask(ChatService(KEY, "http://models.example/v1"))).text
     assert provider.requests[0].path == "http://models.example/v1/chat/completions"
     assert proxy_for("http://models.inside.example/v1") is None
+
+
+async def test_a_proxy_that_the_environment_names_later_is_taken(
+    ask: Ask, client: Client, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("nbconvo.client.http._PROXY_BELIEVED", 0.0)
+    service = ChatService(KEY, provider.base_url.replace("127.0.0.1", "127.0.0.1.nip.invalid"))
+    with pytest.raises(ConnectionFailed):
+        await ask(service)
+    monkeypatch.setenv("http_proxy", provider.base_url.removesuffix("/v1"))
+    assert (await ask(service)).text
+    pool = client._ensured().pool
+    ways = [pool.route("POST", service.base_url, {}) for _ in range(2)]
+    assert ways[0] is ways[1]
 
 
 async def test_a_proxy_without_a_scheme_is_an_http_one(
