@@ -53,7 +53,7 @@ class Client:
         self._jitter = jitter
         self._connections: Connections | None = None
         self._accounts = Accounts()
-        self._opened: dict[int, BaseService] = {}
+        self._to_close: dict[int, BaseService] = {}
         self._warmed: set[str] = set()
 
     def limiter(self, service: BaseService) -> Limiter:
@@ -98,8 +98,7 @@ class Client:
             MissingKey, RequestTooLarge, ServiceDown: Before anything is sent.
             ServiceError: If the service does not answer as asked.
         """
-        headers = await _headers(service)  # before anything is opened: the key may be missing
-        await self._open(service)
+        headers = await self._opened(service)
         account = self._account(service)
         ready = Ready.of(service, headers, messages, model, options, account)
         hold = await hold_of(ready, budgets)
@@ -186,7 +185,7 @@ class Client:
         if type(service).open is not BaseService.open:
             return
         with suppress(aiohttp.ClientError, NbConvoError, OSError):
-            headers, address = await _headers(service), service.base_url
+            headers, address = await self._opened(service), service.base_url
             if address in self._warmed:
                 return
             self._warmed.add(address)
@@ -205,18 +204,17 @@ class Client:
             MissingKey: Before anything is sent.
             ServiceError: If the service does not answer as asked.
         """
-        headers = await _headers(service)
-        await self._open(service)
+        headers = await self._opened(service)
         return await listed(service, headers, self._ensured().pool.connector)
 
     async def close(self) -> None:
         """Close the connections, and the services that brought a server of their own."""
-        opened, self._opened = self._opened, {}
+        to_close, self._to_close = self._to_close, {}
         self._accounts.unshare()
         connections, self._connections = self._connections, None
         if connections is not None:
             await connections.close()
-        for service in opened.values():
+        for service in to_close.values():
             await service.close()
 
     def _ensured(self) -> Connections:
@@ -224,22 +222,21 @@ class Client:
             self._connections = Connections()
         return self._connections
 
-    async def _open(self, service: BaseService) -> None:
+    async def _opened(self, service: BaseService) -> dict[str, str]:
+        """Have a service ready to be asked; return the headers of its requests."""
+        if service.key_at_hand:
+            headers = service.request_headers()
+        else:  # the keyring takes its time
+            headers = await asyncio.to_thread(service.request_headers)
         kind = type(service)
         if kind.close is not BaseService.close:
-            self._opened[id(service)] = service
+            self._to_close[id(service)] = service
         if kind.open is not BaseService.open:
             await service.open()
+        return headers
 
     def _account(self, service: BaseService) -> Account:
         """Return the service's account, with the limits that it states now."""
         account = self._accounts.of(service)
         account.share(service)
         return account
-
-
-async def _headers(service: BaseService) -> dict[str, str]:
-    """Return the headers of a request; the keyring, where it is to be asked, takes its time."""
-    if service.key_at_hand:
-        return service.request_headers()
-    return await asyncio.to_thread(service.request_headers)

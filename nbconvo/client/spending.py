@@ -23,7 +23,7 @@ async def hold_of(ready: Ready, budgets: Sequence[Budget]) -> Hold:
     """
     service, model = ready.service, ready.model
     is_known = True  # what it costs
-    if not prices.loaded() and service.has_list_price:
+    if service.has_list_price and not prices.loaded():
         # Not here, where other replies are coming; who has no budget need not wait for it.
         reading = asyncio.get_running_loop().run_in_executor(None, prices.load)
         is_known = any(budget.limit is not None for budget in budgets)
