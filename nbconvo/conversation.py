@@ -64,6 +64,10 @@ def _beginnings(path: Sequence[Message]) -> list[int]:
     ]
 
 
+def _unknown(message: str) -> InputError:
+    return InputError(f"no message {message!r} in this conversation")
+
+
 class Conversation:
     """A tree of messages; the *active path* leads from the first message to the active leaf."""
 
@@ -118,7 +122,10 @@ class Conversation:
 
     def place(self, message: str) -> int | None:
         """Where ``message`` stands on the active path, 0 for the first; ``None``: not on it."""
-        path, depth = self._path, self._depths[self[message].id]
+        try:
+            path, depth = self._path, self._depths[message]
+        except KeyError:
+            raise _unknown(message) from None
         return depth if depth < len(path) and path[depth].id == message else None
 
     def following(self, message: str) -> tuple[Message, ...]:
@@ -133,7 +140,10 @@ class Conversation:
 
     def parent(self, message: str) -> str | None:
         """Id of the message before ``message``; ``None`` if it is a first one."""
-        return self._parents[self[message].id]
+        try:
+            return self._parents[message]
+        except KeyError:
+            raise _unknown(message) from None
 
     def steps(self, message: str) -> tuple[Message, ...]:
         """The calls of tools and their results that lead to ``message``; itself if it is one."""
@@ -167,7 +177,7 @@ class Conversation:
         try:
             return self._messages[message]
         except KeyError:
-            raise InputError(f"no message {message!r} in this conversation") from None
+            raise _unknown(message) from None
 
     def __iter__(self) -> Iterator[Message]:
         """All messages in the order in which they were added, every branch included."""

@@ -34,7 +34,7 @@ Said = tuple[str | None, str]
 # Not frozen: that takes five times as long to make, and each request makes one.
 @dataclass(slots=True)
 class Ask:
-    """One ask, with everything that holds for this call only, as a value: not to be changed.
+    """One ask and all that holds for it only, as a value: not to be changed once it has begun.
 
     Attributes:
         name: Who is asked.

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from nbconvo.budget import Budget, checked_budget
@@ -474,7 +473,8 @@ def _awaited(ask: Ask) -> Ask:
 
     And let what people ask in cells and panels go first: a program may await thousands.
     """
-    return replace(ask, loop=asyncio.get_running_loop(), bulk=running_execution())
+    ask.loop, ask.bulk = asyncio.get_running_loop(), running_execution()
+    return ask
 
 
 def _id(message: Message | str) -> str:

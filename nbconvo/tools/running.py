@@ -100,14 +100,14 @@ class Toolbox:
         Raises:
             InputError: As :meth:`of`, or if a name is gone.
         """
-        if not any(tool.look_up for tool in self.tools):
+        if not self.tools or not any(tool.look_up for tool in self.tools):
             return self
         return replace(self, tools=_differing(tool.current() for tool in self.tools))
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
         """What a model is told of the tools."""
-        return tuple(tool.spec for tool in self.tools)
+        return tuple([tool.spec for tool in self.tools])
 
     async def run(
         self, calls: Sequence[ToolCall], came: dict[int, Message | None] | None = None
