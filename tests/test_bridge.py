@@ -711,6 +711,21 @@ def test_a_second_interrupt_does_not_wait_for_a_clean_up_that_hangs(bridge: Brid
 
 @needs_signals
 @pytest.mark.usefixtures("_handler")
+def test_an_interrupt_counts_that_does_not_end_the_wait_by_itself(bridge: Bridge):
+    work = Work()
+
+    async def pressed() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # as if it came just before
+        await work.forever()
+
+    before = time.monotonic()
+    with pytest.raises(Stopped):
+        bridge.run(pressed())
+    assert time.monotonic() - before < 2
+
+
+@needs_signals
+@pytest.mark.usefixtures("_handler")
 def test_an_interrupt_before_the_job_is_begun_stops_it(bridge: Bridge):
     class Pressed(Bridge):
         def start(self, coroutine, on_end=None):

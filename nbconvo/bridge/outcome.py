@@ -10,6 +10,10 @@ __all__ = ["Outcome"]
 
 T = TypeVar("T")
 
+# A signal that comes just before a wait, or to another thread, does not end it, so its handler
+# runs only when the main thread wakes.
+_BEAT = 0.1  # seconds
+
 
 class Outcome(Generic[T]):
     """As a ``concurrent.futures.Future``, which takes three times as long to make and to settle.
@@ -47,7 +51,10 @@ class Outcome(Generic[T]):
         """As :meth:`get`, from any other thread; raises ``TimeoutError`` after so many seconds."""
         known = threading.Event()
         self.then(known.set)
-        if not known.wait(timeout):
+        if timeout is None:
+            while not known.wait(_BEAT):
+                pass
+        elif not known.wait(timeout):
             raise TimeoutError
         return self.get()
 
