@@ -223,7 +223,10 @@ class Client:
         return self._connections
 
     async def _opened(self, service: BaseService) -> dict[str, str]:
-        """Have a service ready to be asked; return the headers of its requests."""
+        """Have a service ready to be asked; return the headers of its requests.
+
+        Nothing is opened where the key is missing.
+        """
         if service.key_at_hand:
             headers = service.request_headers()
         else:  # the keyring takes its time

@@ -173,9 +173,9 @@ class Response:
 class _Handler(ResponseHandler):
     """Parses what comes over one connection.
 
-    aiohttp 3.14 resumes the connection at each chunk that is read, and its parser with it, which
-    takes as long as to read the chunk. There is nothing to resume where nothing was ever paused;
-    once it was, the parser may keep a rest back.
+    aiohttp 3.14 resumes the connection at each chunk that is read, and its parser with it: five
+    calls. There is nothing to resume where nothing was ever paused; once it was, the parser may
+    keep a rest back.
     """
 
     _was_paused = False

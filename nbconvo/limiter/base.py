@@ -123,7 +123,7 @@ class Limiter(Protocol):
         """Return leave to send, or ``None`` where others wait, or it has to.
 
         Raises:
-            RequestTooLarge, RateLimited: As there.
+            RequestTooLarge, RateLimited: As :meth:`acquire`.
         """
         ...
 

@@ -69,7 +69,7 @@ class Limits:
         seek = self._seek  # read once: another thread may be asking
         if seek is not None and self._unanswered >= seek.most:
             return False
-        return self._under_way < self._crowd.most
+        return not self.is_crowded
 
     @property
     def is_crowded(self) -> bool:

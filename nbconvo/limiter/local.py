@@ -199,10 +199,10 @@ class LocalLimiter:
 
     def _goes_at_once(self, permit: Books) -> bool:
         """Let a request go if it need not wait; return whether it does."""
-        limits = self._ledger.limits(permit.model)
         if (error := self._refusal(permit)) is not None:
             raise error
         self._adopt_loop()
+        limits = self._ledger.limits(permit.model)
         if self._queue.lanes or not (limits.has_room and self._ledger.has_place()):
             return False
         now = self._clock()

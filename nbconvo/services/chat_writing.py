@@ -64,8 +64,8 @@ def option_fields(
         fields[names.get("stream", "stream")] = stream
         if traits.stream_options:
             fields[names.get("stream_options", "stream_options")] = {"include_usage": True}
-    if (options.get("n") or 1) != 1:
-        fields[names.get("n", "n")] = options["n"]
+    if (n := options.get("n")) not in (None, 1):
+        fields[names.get("n", "n")] = n
     if _DEAR.isdisjoint(options):  # as nearly always
         return fields
     given = {name: options[name] for name in _DEAR if options.get(name) is not None}
